@@ -1,0 +1,1 @@
+"""What is said: methods, params, results, errors and path URIs, as pure data."""

@@ -1,0 +1,82 @@
+"""What every message type shares: camelCase on the wire, and how a foreign value becomes one of ours.
+
+Decoding a member that is wrong raises `WireError` -32602. The text for a missing member is the reference's,
+word for word; the others say which member, what came and what is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar, dataclass_transform
+
+import msgspec
+
+from .errors import INVALID_PARAMS, WireError
+from .path_uri import PathUri, PathUriError
+
+T = TypeVar("T")
+
+U64_MAX = 2**64 - 1
+
+_MISSING = re.compile(r"Object missing required field (`[^`]*`)")
+_POINTER = re.compile(r"(?s)(.*) - at `\$(?:\.)?(.*)`$")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class Wire(msgspec.Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=False):
+    """A message type: snake_case here, camelCase on the wire; unknown members are ignored."""
+
+
+def require_u64(**numbers: int) -> None:
+    """Refuse numbers that an unsigned 64-bit member of the reference could not hold."""
+    for name, number in numbers.items():
+        if not 0 <= number <= U64_MAX:
+            raise ValueError(f"`{name}` must be an integer between 0 and {U64_MAX}")
+
+
+def decode(raw: bytes | bytearray | memoryview, kind: type[T]) -> T:
+    """Read a JSON text as `kind`.
+
+    Raises:
+        WireError: -32602, for anything that is not a `kind`.
+    """
+    try:
+        return msgspec.json.decode(raw, type=kind, dec_hook=_from_json)
+    except msgspec.ValidationError as error:
+        raise WireError(INVALID_PARAMS, _explain(error)) from None
+
+
+def encode(message: object) -> bytes:
+    """Write a message type as compact JSON."""
+    return _ENCODER.encode(message)
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, PathUri):
+        return str(value)
+    raise NotImplementedError(f"no wire form for {type(value).__name__}")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
+
+
+def _from_json(kind: type, value: Any) -> Any:
+    if kind is PathUri:
+        if not isinstance(value, str):
+            raise PathUriError(f"invalid type: expected a path URI string, got {type(value).__name__}")
+        return PathUri.parse(value)
+    raise NotImplementedError(f"no wire form for {kind.__name__}")
+
+
+def _explain(error: msgspec.ValidationError) -> str:
+    """Word a decoding error; what the reference words in its own way is said in the same words."""
+    if isinstance(error.__cause__, PathUriError):
+        return str(error.__cause__)
+    text = str(error)
+    missing = _MISSING.match(text)
+    if missing:
+        return f"missing field {missing[1]}"
+    pointer = _POINTER.match(text)
+    if not pointer or not pointer[2]:
+        return pointer[1] if pointer else text
+    return f"`{pointer[2]}`: {pointer[1][0].lower()}{pointer[1][1:]}"
