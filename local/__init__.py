@@ -1,0 +1,1 @@
+"""The contracts on this machine; `direct` holds the bare system calls."""
