@@ -1,0 +1,180 @@
+"""The helpers of a server: an operation and a policy go in, the helper's answer comes out.
+
+policy -> plan -> bwrap -> launch -> process -> answer
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator
+from typing import Any
+
+import msgspec
+
+from ..protocol.errors import from_wire
+from .disk import Disk, RealDisk
+from .errors import HelperFailed, SandboxError
+from .launch import Launch, open_empty_file, sandboxed
+from .plan import Plan, Runtime
+from .planner import make_plan
+from .policy import Host, Policy
+from .process import Answer, HelperProcess
+from .search import BwrapSearch
+
+HELPER_TIMEOUT_S = 600.0
+
+logger = logging.getLogger("codex_py.sandbox")
+
+
+class _Payload(msgspec.Struct):
+    operation: str | None = None
+    response: msgspec.Raw = msgspec.Raw(b"{}")
+    code: int = 0
+    message: str = ""
+
+
+class _Reply(msgspec.Struct):
+    status: str
+    payload: _Payload
+
+
+class Helpers:
+    """Runs file operations in helpers. One a server; `close` ends those that are running.
+
+    Args:
+        launch: A helper without a sandbox, with the server's environment; it gets the allowed part of it.
+        runtime: Files of the interpreter.
+        search: Where bubblewrap is found.
+        timeout_s: A helper that has not answered by then is killed.
+    """
+
+    def __init__(
+        self,
+        launch: Launch,
+        runtime: Runtime,
+        search: BwrapSearch,
+        *,
+        disk: Disk | None = None,
+        timeout_s: float = HELPER_TIMEOUT_S,
+    ) -> None:
+        self.host = Host(tmpdir=launch.environment.get("TMPDIR") or None)
+        self._launch = launch
+        self._runtime = runtime
+        self._search = search
+        self._disk = disk or RealDisk()
+        self._timeout_s = timeout_s
+        self._running: set[HelperProcess] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def plan(self, policy: Policy) -> Plan:
+        """Make the plan for a policy from the disk as it is now; see `planner.make_plan` for errors."""
+        try:
+            return make_plan(policy, self._runtime, self._disk)
+        except OSError as error:
+            raise SandboxError(f"cannot plan the sandbox: {error.filename}: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def prepared(self, policy: Policy) -> Generator[tuple[Launch, list[int]]]:
+        """Build the launch for a policy; the descriptors it names are open inside the `with` block."""
+        bwrap = self._search.find(policy)
+        logger.info("sandboxed operation under %s (%s)", bwrap.path, bwrap.origin)
+        descriptors: list[int] = []
+
+        def open_empty() -> int:
+            descriptors.append(open_empty_file())
+            return descriptors[-1]
+
+        try:
+            yield sandboxed(self._launch, self.plan(policy), bwrap, open_empty), descriptors
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def run(
+        self,
+        operation: str,
+        params: bytes,
+        policy: Policy,
+        on_start: Callable[[HelperProcess], None] | None = None,
+    ) -> bytes:
+        """Carry out one operation in a helper of its own; blocks until it has answered.
+
+        Args:
+            operation: Method name, `fs/writeFile`.
+            params: The method's params as JSON.
+            policy: A confined policy.
+            on_start: Called with the process, for a caller that may want to kill it.
+
+        Returns:
+            The `response` member of the helper's answer, as JSON.
+
+        Raises:
+            WireError: The operation's own error, or a `SandboxError` when there was no helper's answer.
+        """
+        with self.prepared(policy) as (launch, descriptors):
+            process = self._start(launch, descriptors)
+        try:
+            if on_start is not None:
+                on_start(process)
+            answer = process.exchange(b'{"operation":"%s","params":%s}' % (operation.encode(), params), self._timeout_s)
+        finally:
+            with self._lock:
+                self._running.discard(process)
+        return _response(operation, answer)
+
+    def close(self) -> None:
+        """Kill the helpers that are running; further runs are refused."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+        for process in running:
+            process.kill()
+
+    def _start(self, launch: Launch, descriptors: list[int]) -> HelperProcess:
+        with self._lock:
+            if self._closed:
+                raise SandboxError("the server is shutting down")
+            try:
+                process = HelperProcess(launch, descriptors)
+            except OSError as error:
+                raise HelperFailed(f"cannot start {launch.argv[0]}: {error.strerror}") from error
+            self._running.add(process)
+        return process
+
+
+def _response(operation: str, answer: Answer) -> bytes:
+    if answer.returncode != 0:
+        raise HelperFailed(f"fs sandbox helper failed with status {_status(answer)}")
+    try:
+        reply = msgspec.json.decode(answer.stdout, type=_Reply)
+    except msgspec.DecodeError as error:
+        raise HelperFailed(
+            f"failed to encode or decode fs sandbox helper message: {error}; it wrote {_excerpt(answer.stdout)}"
+        ) from None
+    if reply.status != "ok":
+        raise from_wire(reply.payload.code, reply.payload.message)
+    if reply.payload.operation != operation:
+        raise HelperFailed(
+            f"unexpected fs sandbox helper response: expected {operation}, got {reply.payload.operation}"
+        )
+    return bytes(reply.payload.response)
+
+
+def _status(answer: Answer) -> str:
+    complaint = answer.stderr.decode(errors="replace").strip()
+    if answer.returncode >= 0:
+        return f"exit status: {answer.returncode}: {complaint}"
+    try:
+        name = signal.Signals(-answer.returncode).name
+    except ValueError:
+        name = "unknown"
+    return f"signal: {-answer.returncode} ({name}): {complaint}"
+
+
+def _excerpt(raw: bytes, limit: int = 80) -> Any:
+    return repr(raw[:limit].decode(errors="replace")) + ("..." if len(raw) > limit else "")
