@@ -1,0 +1,1 @@
+"""What a machine can do: contracts without code, and the `Environment` that bundles them."""
