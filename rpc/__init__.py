@@ -1,0 +1,1 @@
+"""How messages travel: frames, envelope, router, pending calls. Knows no method by name."""

@@ -1,0 +1,224 @@
+"""One connection: frames come in and are answered, calls go out and are awaited.
+
+Requests run at once, up to a limit; beyond it no further frame is read, so a peer that sends faster than it is
+answered is slowed down by its own socket. Answers go out in the order in which they are ready.
+
+Who ends a connection, and how:
+  * the peer, or the network: `serve` returns; what still runs for it is cancelled
+  * we, because the peer broke the protocol: a close frame with code 1002 and the reason
+  * we, because the server ends: `close`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol, TypeVar
+
+from ..protocol import wire
+from ..protocol.errors import INVALID_REQUEST, WireError, from_wire, to_wire
+from ..protocol.methods import Method, Notice
+from . import envelope
+from .router import Route, Router, decode_params
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+PROTOCOL_ERROR = 1002
+CONCURRENT_REQUESTS = 64
+
+logger = logging.getLogger("codex_py.rpc")
+
+
+class Transport(Protocol):
+    """What carries frames: a WebSocket, or a pair of queues in a test."""
+
+    def frames(self) -> AsyncIterator[str | bytes]:
+        """Yield frames until the connection has ended, for whatever reason; never raise for that."""
+        ...
+
+    async def send(self, text: bytes) -> None:
+        """Send one text frame, waiting while the peer does not read.
+
+        Raises:
+            ConnectionError: the connection has ended.
+        """
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """End the connection."""
+        ...
+
+    async def wait_ended(self) -> None:
+        """Return once the connection has ended, also while frames are left to read."""
+        ...
+
+
+class Peer(Protocol):
+    """The side that answers: what may be called, and what it makes of messages that are no requests."""
+
+    router: Router
+
+    def admit(self, method: Method[Any, Any]) -> None:
+        """Let a decoded request through, or raise what it is refused with."""
+        ...
+
+    def notified(self, method: str, params: bytes) -> None:
+        """Take a notification.
+
+        Raises:
+            ProtocolViolation: it is not one that may come.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Name the other side for error texts: `websocket 127.0.0.1:5`."""
+        ...
+
+    strict: bool  # whether an answer nobody waits for ends the connection
+
+
+class ProtocolViolation(Exception):
+    """The peer sent what may not come; the connection ends."""
+
+
+class Connection:
+    """Serve one transport until it ends."""
+
+    def __init__(self, transport: Transport, peer: Peer, *, concurrent_requests: int = CONCURRENT_REQUESTS) -> None:
+        self._transport = transport
+        self._peer = peer
+        self._slots = asyncio.Semaphore(concurrent_requests)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ids = itertools.count(1)
+        self._pending: dict[envelope.RequestId, asyncio.Future[bytes]] = {}
+        self._ended = False
+
+    async def serve(self) -> None:
+        """Answer until the connection ends; then cancel what runs for it and fail what waits for it."""
+        try:
+            async for frame in self._transport.frames():
+                await self._receive(frame)
+        except ConnectionError as error:
+            logger.info("the connection to %s ended: %s", self._peer.describe(), error)
+        except ProtocolViolation as violation:
+            logger.warning("closing the connection to %s: %s", self._peer.describe(), violation)
+            await self._transport.close(PROTOCOL_ERROR, str(violation)[:100])
+        finally:
+            self._ended = True
+            for waiting in self._pending.values():
+                if not waiting.done():
+                    waiting.set_exception(ConnectionResetError("the connection ended before the answer came"))
+            await self._cancel_tasks()
+
+    async def call(self, method: Method[P, R], params: P) -> R:
+        """Send a request and await its result.
+
+        Raises:
+            ConnectionError: the connection ended first; whether the request was carried out is not known.
+            Exception: what the peer answered, as `protocol.errors.from_wire` says it.
+        """
+        if self._ended:
+            raise ConnectionResetError("the connection has ended")
+        identifier = next(self._ids)
+        waiting = self._pending[identifier] = asyncio.get_running_loop().create_future()
+        try:
+            await self._transport.send(envelope.request(identifier, method.name, params))
+            return wire.decode(await waiting, method.result)
+        except WireError as error:
+            raise from_wire(error.code, error.message) from None
+        finally:
+            del self._pending[identifier]
+
+    async def notify(self, notice: Notice[P], params: P) -> None:
+        """Send a notification."""
+        await self._transport.send(envelope.notification(notice.name, params))
+
+    # -- incoming
+
+    async def _receive(self, frame: str | bytes) -> None:
+        try:
+            message = envelope.decode(frame)
+        except envelope.MalformedFrame as error:
+            text = f"failed to parse websocket JSON-RPC message from exec-server {self._peer.describe()}: {error}"
+            await self._send(envelope.failure(envelope.UNREADABLE_ID, WireError(INVALID_REQUEST, text)))
+            return
+        match message:
+            case envelope.Request():
+                await self._take_request(message)
+            case envelope.Notification():
+                self._peer.notified(message.method, bytes(message.params))
+            case envelope.Result(id=identifier, result=value):
+                self._settle(identifier, lambda waiting: waiting.set_result(bytes(value)))
+            case envelope.Failure(id=identifier, error=answer):
+                self._settle(identifier, lambda waiting: waiting.set_exception(answer))
+
+    def _settle(self, identifier: envelope.RequestId, settle: Callable[[asyncio.Future[bytes]], None]) -> None:
+        waiting = self._pending.get(identifier)
+        if waiting is not None and not waiting.done():
+            settle(waiting)
+        elif self._peer.strict:
+            raise ProtocolViolation(f"an answer came for the id {identifier!r}, which nobody waits for")
+
+    async def _take_request(self, request: envelope.Request) -> None:
+        try:
+            route = self._peer.router.route(request.method)
+            params = decode_params(route.method, request.params)
+            self._peer.admit(route.method)
+        except Exception as error:  # noqa: BLE001 - every error of a request is its answer
+            await self._send(envelope.failure(request.id, self._wire_error(error, request)))
+            return
+        if route.in_order:
+            await self._answer(request, route, params)
+            return
+        await self._acquire_slot()
+        task = asyncio.create_task(self._answer_in_slot(request, route, params))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _acquire_slot(self) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        # Every slot may be held by an operation that is stuck; the end of the connection must not wait for it.
+        slot = asyncio.ensure_future(self._slots.acquire())
+        ended = asyncio.ensure_future(self._transport.wait_ended())
+        try:
+            await asyncio.wait((slot, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not slot.done():
+                raise ConnectionResetError("the connection ended while its requests waited for a slot")
+        finally:
+            ended.cancel()
+            if not slot.done():
+                slot.cancel()
+
+    async def _answer_in_slot(self, request: envelope.Request, route: Route, params: object) -> None:
+        try:
+            await self._answer(request, route, params)
+        finally:
+            self._slots.release()
+
+    async def _answer(self, request: envelope.Request, route: Route, params: object) -> None:
+        try:
+            reply = envelope.result(request.id, await route.handler(params))
+        except Exception as error:  # noqa: BLE001 - every error of a request is its answer
+            reply = envelope.failure(request.id, self._wire_error(error, request))
+        await self._send(reply)
+
+    def _wire_error(self, error: Exception, request: envelope.Request) -> WireError:
+        if not isinstance(error, OSError | ValueError | WireError):
+            logger.error("%s of %s failed unexpectedly", request.method, self._peer.describe(), exc_info=error)
+        return to_wire(error)
+
+    async def _send(self, text: bytes) -> None:
+        # The peer is gone: nobody is left to tell, and `serve` ends by itself.
+        with contextlib.suppress(ConnectionError):
+            await self._transport.send(text)
+
+    async def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,84 @@
+"""Which handler answers a method, and how the params of one become its argument."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, TypeVar
+
+from msgspec import Raw, json
+
+from ..protocol import wire
+from ..protocol.errors import INVALID_PARAMS, METHOD_NOT_FOUND, WireError
+from ..protocol.methods import Method
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+Handler = Callable[[P], Awaitable[R]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and what answers it.
+
+    Attributes:
+        in_order: Answered before the next message of the connection is looked at.
+    """
+
+    method: Method[Any, Any]
+    handler: Handler[Any, Any]
+    in_order: bool = False
+
+
+class Router:
+    """The methods that one side of a connection answers."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, Route] = {}
+
+    def add(self, method: Method[P, R], handler: Handler[P, R], *, in_order: bool = False) -> None:
+        """Answer `method` with `handler`, which may raise any exception `protocol.errors` knows."""
+        self._routes[method.name] = Route(method, handler, in_order)
+
+    def route(self, name: str) -> Route:
+        """Find the route of a method.
+
+        Raises:
+            WireError: -32601, nobody answers it.
+        """
+        try:
+            return self._routes[name]
+        except KeyError:
+            # The reference's words; clients show them.
+            raise WireError(METHOD_NOT_FOUND, f"exec-server stub does not implement `{name}` yet") from None
+
+
+def decode_params(method: Method[P, Any], params: Raw) -> P:
+    """Read the params of a request.
+
+    Raises:
+        WireError: -32602.
+    """
+    if method.params is not NoneType:
+        return wire.decode(params, method.params)
+    # A method without params takes nothing, null or an empty object.
+    value: object = json.decode(params)
+    if value not in (None, {}):
+        raise WireError(INVALID_PARAMS, f"invalid type: {_kind(value)}, expected unit")
+    return None  # type: ignore[return-value]  # P is NoneType here; the checker cannot know
+
+
+def _kind(value: object) -> str:
+    match value:
+        case bool():
+            return f"boolean `{str(value).lower()}`"
+        case int() | float():
+            return "number"
+        case str():
+            return f'string "{value}"'
+        case list():
+            return "sequence"
+        case _:
+            return "map"
