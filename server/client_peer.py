@@ -1,0 +1,73 @@
+"""One client as the server sees it: the handshake, the guards, and the routes it may call.
+
+    connected --initialize--> opened --initialized--> ready
+
+Before `ready` every other request is refused; what may not come at all ends the connection.
+
+Source: exec-server 0.169.0, PROTOCOL.md sections 3.4 and 6.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..environment.environment import Environment
+from ..protocol.errors import INVALID_REQUEST, WireError
+from ..protocol.methods import Method
+from ..protocol.session import INITIALIZE, INITIALIZED, InitializeParams, InitializeResult
+from ..rpc.connection import ProtocolViolation
+from ..rpc.router import Router
+from . import environment as environment_routes
+from . import filesystem as filesystem_routes
+from .lane import Lane
+from .sessions import Session, SessionRegistry
+
+
+class ClientPeer:
+    """The peer of one connection. Call `detach` when the connection has ended."""
+
+    strict = True
+
+    def __init__(self, environment: Environment, sessions: SessionRegistry, address: str) -> None:
+        self.router = Router()
+        self._environment = environment
+        self._sessions = sessions
+        self._address = address
+        self._session: Session | None = None
+        self._ready = False
+        self.router.add(INITIALIZE, self._initialize, in_order=True)
+        environment_routes.add_routes(self.router, environment)
+        filesystem_routes.add_routes(self.router, environment.filesystem, Lane())
+
+    def admit(self, method: Method[Any, Any]) -> None:
+        """Refuse what comes before its time."""
+        if method is INITIALIZE or self._ready:
+            return
+        step = "call initialize" if self._session is None else "send initialized"
+        raise WireError(INVALID_REQUEST, f"client must {step} before using {method.family} methods")
+
+    def notified(self, method: str, params: bytes) -> None:  # noqa: ARG002 - params of `initialized` are ignored
+        """Take `initialized`; nothing else may come."""
+        if method != INITIALIZED.name:
+            raise ProtocolViolation(f"the notification `{method}` is not one a client may send")
+        if self._session is None:
+            raise ProtocolViolation("`initialized` came before a successful `initialize`")
+        self._ready = True
+
+    def describe(self) -> str:
+        """Name the client for error texts."""
+        return f"websocket {self._address}"
+
+    def detach(self) -> None:
+        """Let go of the session; it can be resumed on another connection."""
+        if self._session is not None:
+            self._sessions.detach(self._session)
+
+    async def _initialize(self, params: InitializeParams) -> InitializeResult:
+        if self._session is not None:
+            raise WireError(INVALID_REQUEST, "initialize may only be sent once per connection")
+        if params.resume_session_id is None:
+            self._session = self._sessions.open()
+        else:
+            self._session = self._sessions.resume(params.resume_session_id)
+        return InitializeResult(session_id=self._session.id, environment_info=self._environment.info)

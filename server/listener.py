@@ -1,0 +1,111 @@
+"""The listener: takes connections, serves each, and ends them all in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+
+from ..environment.environment import Environment
+from ..rpc.connection import CONCURRENT_REQUESTS, Connection
+from ..rpc.websocket import CLOSE_TIMEOUT_S, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, PING_INTERVAL_S, WebSocketTransport
+from . import http_surface
+from .client_peer import ClientPeer
+from .sessions import SESSION_TTL_S, SessionRegistry
+
+logger = logging.getLogger("codex_py.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IP address and a port; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def url(self) -> str:
+        """Return the address as a WebSocket URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"ws://{host}:{self.port}"
+
+
+class Listener:
+    """An exec-server on one address.
+
+    Args:
+        environment: The machine that is offered.
+        concurrent_requests: How many requests of one connection run at once; further ones wait unread.
+        session_ttl_s: How long a session without a connection can be resumed.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        concurrent_requests: int = CONCURRENT_REQUESTS,
+        session_ttl_s: float = SESSION_TTL_S,
+    ) -> None:
+        self._environment = environment
+        self._concurrent_requests = concurrent_requests
+        self._sessions = SessionRegistry(time.monotonic, session_ttl_s)
+        self._server: Server | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+
+    async def start(self, address: Address) -> Address:
+        """Listen, and return the address with its real port.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        self._server = await serve(
+            self._serve,
+            address.host,
+            address.port,
+            process_request=http_surface.answer,
+            server_header=None,
+            compression=None,  # costs more time than it saves on the links this is used on
+            max_size=(MAX_MESSAGE_BYTES, MAX_FRAME_BYTES),
+            ping_interval=PING_INTERVAL_S,
+            ping_timeout=None,  # a client that never answers a ping is not dropped
+            close_timeout=CLOSE_TIMEOUT_S,
+        )
+        port: int = next(iter(self._server.sockets)).getsockname()[1]
+        return Address(address.host, port)
+
+    async def close(self) -> None:
+        """Take no more connections and close those there are, with code 1001."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def _serve(self, websocket: ServerConnection) -> None:
+        host, port = websocket.remote_address[:2]
+        peer = ClientPeer(self._environment, self._sessions, Address(host, port).url().removeprefix("ws://"))
+        logger.info("connected: %s", peer.describe())
+        try:
+            transport = WebSocketTransport(websocket)
+            await Connection(transport, peer, concurrent_requests=self._concurrent_requests).serve()
+        finally:
+            peer.detach()
+            self._plan_expiry()
+            logger.info("disconnected: %s", peer.describe())
+
+    def _plan_expiry(self) -> None:
+        """See to it that sessions nobody resumes are forgotten also when nobody asks for one."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        due = self._sessions.next_expiry()
+        if due is not None:
+            self._expiry = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._expire)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        for session in self._sessions.expire():
+            logger.info("session %s expired", session.id)
+        self._plan_expiry()
