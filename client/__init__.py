@@ -1,0 +1,1 @@
+"""The contracts on another machine: connect, call."""
