@@ -1,0 +1,192 @@
+"""The command `codex-py exec-server` as a process: what it prints, how it ends, what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from harness.exec_server import ExecServer, exec_server
+
+COMMAND = [sys.executable, "-m", "codex_py", "exec-server"]
+
+
+def refused(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=20)
+
+
+def test_the_url_is_the_only_line_on_stdout_and_stderr_is_silent() -> None:
+    with exec_server(command=COMMAND) as server:
+        assert re.fullmatch(r"ws://127\.0\.0\.1:[1-9]\d*", server.url)
+        with server.session() as client:
+            client.request("environment/status")
+        assert server.stop() == 0
+        assert server.rest_of_stdout() == ""
+        assert server.log() == ""
+
+
+def test_it_listens_on_ipv6_loopback() -> None:
+    with exec_server(command=[*COMMAND, "--listen", "ws://[::1]:0"]) as server, server.session() as client:
+        assert server.url.startswith("ws://[::1]:")
+        assert client.request("environment/status") == {"status": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--listen", "ws://localhost:0"], "invalid websocket --listen URL `ws://localhost:0`"),
+        (["--listen", "http://127.0.0.1:0"], "unsupported --listen URL"),
+        (["--listen", "ws://0.0.0.0:0"], "refusing to listen on 0.0.0.0"),
+        (["--concurrent-requests", "0"], "0 is not in the range x>=1"),
+        (["--helper-timeout", "0"], "0.0 is not in the range x>0"),
+        (["--log-level", "loud"], "'loud' is not one of"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_wrong_usage_is_refused_with_status_2_and_a_reason(arguments: list[str], text: str) -> None:
+    result = refused(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert text in " ".join(result.stderr.split())
+
+
+def test_an_address_in_use_is_an_error_with_status_1() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"ws://127.0.0.1:{taken.getsockname()[1]}"
+        result = refused("--listen", url)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: cannot listen on {url}: ")
+    assert "in use" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_closes_every_connection_with_1001_and_ends_with_status_0(number: int) -> None:
+    with exec_server() as server, server.session() as one, server.connect() as other:
+        server.process.send_signal(number)
+        assert one.wait_closed().code == 1001
+        assert other.wait_closed().code == 1001
+        assert server.process.wait(10) == 0
+
+
+def hanging_bwrap(folder: Path) -> Path:
+    """A bwrap that never gets anywhere, and tells its pid."""
+    folder.mkdir()
+    path = folder / "bwrap"
+    path.write_text(
+        "#!/bin/sh\n"
+        '[ "$1" = --help ] && { echo --as-pid-1 --die-with-parent --new-session --perms --ro-bind-data --unshare-user; '
+        "exit 0; }\n"
+        "echo $$ > $TMPDIR/pid\n"
+        "sleep 1000 & echo $! > $TMPDIR/child.part && mv $TMPDIR/child.part $TMPDIR/child\n"
+        "wait\n"
+    )
+    path.chmod(0o755)
+    return folder
+
+
+def environment(path: Path, tmp_path: Path) -> Mapping[str, str]:
+    return {**os.environ, "PATH": f"{path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+
+
+def start_stuck_operation(server: ExecServer, tmp_path: Path) -> tuple[int, int]:
+    """Ask for a sandboxed write that never ends; return the pids of bwrap and its child."""
+    context = {
+        "permissions": {
+            "type": "managed",
+            "file_system": {
+                "type": "restricted",
+                "entries": [{"path": {"type": "special", "value": {"kind": "root"}}, "access": "read"}],
+            },
+            "network": "restricted",
+        },
+        "windowsSandboxLevel": "disabled",
+    }
+    with server.session() as client:
+        client.start("fs/writeFile", {"path": (tmp_path / "x").as_uri(), "dataBase64": "aGk=", "sandbox": context})
+        # Nothing else waits for it.
+        assert client.request("environment/status") == {"status": "ready"}
+        while not (tmp_path / "child").exists():
+            client.request("environment/status")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+    return int((tmp_path / "pid").read_text()), int((tmp_path / "child").read_text())
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_it_ends_with_status_0_while_a_sandboxed_operation_is_stuck_and_leaves_nobody(tmp_path: Path) -> None:
+    path = hanging_bwrap(tmp_path / "bin")
+    with exec_server(environment=environment(path, tmp_path)) as server:
+        for pid in start_stuck_operation(server, tmp_path):
+            while is_running(pid):  # killed already; the kernel may take a moment to bury it
+                os.sched_yield()
+
+
+def test_a_helper_whose_client_went_away_is_ended(tmp_path: Path) -> None:
+    path = hanging_bwrap(tmp_path / "bin")
+    with exec_server(environment=environment(path, tmp_path)) as server:
+        with server.session() as client:
+            context = {"permissions": {"type": "managed", "file_system": {"type": "restricted", "entries": []}}}
+            context["permissions"]["network"] = "restricted"
+            client.start(
+                "fs/readFile",
+                {"path": "file:///x", "sandbox": {**context, "windowsSandboxLevel": "disabled"}},
+            )
+            while not (tmp_path / "child").exists():
+                client.request("environment/status")
+        pid = int((tmp_path / "pid").read_text())
+        while is_running(pid):
+            os.sched_yield()
+        with server.session() as client:
+            assert client.request("environment/status") == {"status": "ready"}
+
+
+def test_it_ends_while_an_operation_is_stuck_in_the_kernel(tmp_path: Path) -> None:
+    """A lease held by another process keeps `open` waiting in the kernel, for root and for anybody."""
+    leased = tmp_path / "leased"
+    leased.write_text("x")
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            (
+                "import fcntl, os, signal, sys\n"
+                "signal.signal(signal.SIGIO, signal.SIG_IGN)\n"
+                "fd = os.open(sys.argv[1], os.O_RDWR)\n"
+                "fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)\n"
+                "print('held', flush=True)\n"
+                "sys.stdin.read()\n"
+            ),
+            str(leased),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with exec_server() as server, server.session() as client:
+            stuck = client.start("fs/readFile", {"path": leased.as_uri()})
+            # The file after it is answered all the same, and the server ends.
+            assert client.request("fs/getMetadata", {"path": leased.as_uri()})["size"] == 1
+            with pytest.raises(TimeoutError):
+                client.answer(stuck, deadline_s=0.3)
+            assert server.stop() == 0
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdin.close()
+        holder.stdout.close()
