@@ -16,7 +16,7 @@ from ..protocol import wire
 from ..protocol.errors import WireError
 from ..protocol.path_uri import PathUri
 from ..sandbox.helpers import Helpers
-from ..sandbox.policy import Policy, decide
+from ..sandbox.policy import Policy, decide, way
 from .assemble import build_helpers
 
 PRESETS = ("read-only", "workspace-write")
@@ -49,10 +49,10 @@ def command(sandbox: str | None, roots: tuple[str, ...]) -> None:
         _run_here()
     try:
         helpers = build_helpers(dict(os.environ), timeout_s=float("inf"))
-        policy = decide(_context(sandbox, roots), helpers.host)
-        if not policy.confined:
+        context = _context(sandbox, roots)
+        if not way(context).is_confined:
             _run_here()
-        _replace_process(helpers, policy)
+        _replace_process(helpers, decide(context, helpers.host))
     except WireError as error:
         click.echo(f"fs sandbox helper failed: {error}", err=True)
         sys.exit(1)

@@ -137,7 +137,7 @@ _scan_once = _json.make_scanner(_Rules())  # type: ignore[arg-type]  # typeshed 
 def _scan(text: str, name: str) -> object:
     start = len(text) - len(text.lstrip(_WHITE_SPACE))
     try:
-        value, end = _scan_once(text, start)
+        value, end = _scan_value(text, start)
     except StopIteration as stop:
         where = stop.value
         what = "EOF while parsing a value" if where >= len(text) else "expected a value"
@@ -151,6 +151,15 @@ def _scan(text: str, name: str) -> object:
     if text[end:].strip(_WHITE_SPACE):
         raise Undecodable(f"trailing characters after {name} at character {end}")
     return value
+
+
+def _scan_value(text: str, start: int) -> tuple[object, int]:
+    try:
+        return _scan_once(text, start)
+    except SystemError:
+        # The scanner takes its error class from json.decoder and, up to Python 3.12, does not import it by itself.
+        __import__("json.decoder")
+        return _scan_once(text, start)
 
 
 def _kind(value: object) -> str:

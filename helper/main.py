@@ -41,6 +41,8 @@ def main(arguments: list[str]) -> int:
         return _fail(str(reason))
     except OSError as error:
         return _fail(f"cannot read the request or write the reply: {error.strerror}")
+    except Exception as error:  # noqa: BLE001 - one line tells the parent more than a traceback
+        return _fail(to_wire(error).message)
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from .opening import DIRECTORY, Opened, enter, exists, open_directory, split
+from .opening import DIRECTORY, Opened, exists, open_directory, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,10 +89,11 @@ def _create_without_following(path: str, guard: Guard | None) -> int:
     here = os.open("/", DIRECTORY)
     for name in path.split("/"):
         if name:
-            # Asked first, so that the guard and a read-only file system do not mind a directory which is there.
-            if not exists(here, name):
-                make_unless_there(here, name, guard)
-            here = enter(here, name)
+            with Opened(here):
+                # Asked first, so that the guard and a read-only file system do not mind a directory which is there.
+                if not exists(here, name):
+                    make_unless_there(here, name, guard)
+                here = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
     return here
 
 

@@ -15,7 +15,7 @@ from ..protocol.methods import Method
 from ..protocol.path_uri import PathUri
 from ..protocol.sandbox import SandboxContext
 from ..sandbox.helpers import Helpers
-from ..sandbox.policy import UNCONFINED, Policy, decide
+from ..sandbox.policy import decide, way
 from ..sandbox.process import HelperProcess
 from . import direct
 from .threads import BlockingCalls
@@ -57,22 +57,20 @@ class LocalFileSystem:
     async def read_file(
         self, path: str, *, follow_symlinks: bool = True, sandbox: SandboxContext | None = None
     ) -> bytes:
-        policy = self._policy(sandbox)
-        if policy.full_read:
+        if way(sandbox).reads_directly:
             return await self._calls.run(partial(direct.read_file, path, follow_symlinks=follow_symlinks))
         params = said.ReadFileParams(path=_uri(path), follow_symlinks=follow_symlinks)
-        reply = await self._in_helper(said.READ_FILE, params, policy)
+        reply = await self._in_helper(said.READ_FILE, params, sandbox)
         return from_base64(reply.data_base64)
 
     async def write_file(
         self, path: str, data: bytes, *, follow_symlinks: bool = True, sandbox: SandboxContext | None = None
     ) -> None:
-        policy = self._policy(sandbox)
-        if policy.full_write:
+        if way(sandbox).writes_directly:
             await self._calls.run(partial(direct.write_file, path, data, follow_symlinks=follow_symlinks))
             return
         params = said.WriteFileParams(path=_uri(path), data_base64=to_base64(data), follow_symlinks=follow_symlinks)
-        await self._in_helper(said.WRITE_FILE, params, policy)
+        await self._in_helper(said.WRITE_FILE, params, sandbox)
 
     async def create_directory(
         self,
@@ -82,45 +80,40 @@ class LocalFileSystem:
         follow_symlinks: bool = True,
         sandbox: SandboxContext | None = None,
     ) -> None:
-        policy = self._policy(sandbox)
-        if policy.full_write:
+        if way(sandbox).writes_directly:
             await self._calls.run(
                 partial(direct.create_directory, path, recursive=recursive, follow_symlinks=follow_symlinks)
             )
             return
         params = said.CreateDirectoryParams(path=_uri(path), recursive=recursive, follow_symlinks=follow_symlinks)
-        await self._in_helper(said.CREATE_DIRECTORY, params, policy)
+        await self._in_helper(said.CREATE_DIRECTORY, params, sandbox)
 
     async def get_metadata(
         self, path: str, *, follow_symlinks: bool = True, sandbox: SandboxContext | None = None
     ) -> Metadata:
-        policy = self._policy(sandbox)
-        if policy.full_read:
+        if way(sandbox).reads_directly:
             return _metadata(await self._calls.run(partial(direct.get_metadata, path, follow_symlinks=follow_symlinks)))
         params = said.GetMetadataParams(path=_uri(path), follow_symlinks=follow_symlinks)
-        return await self._in_helper(said.GET_METADATA, params, policy)
+        return await self._in_helper(said.GET_METADATA, params, sandbox)
 
     async def canonicalize(self, path: str, *, sandbox: SandboxContext | None = None) -> str:
-        policy = self._policy(sandbox)
-        if policy.full_read:
+        if way(sandbox).reads_directly:
             return await self._calls.run(partial(direct.canonicalize, path))
-        reply = await self._in_helper(said.CANONICALIZE, said.CanonicalizeParams(path=_uri(path)), policy)
+        reply = await self._in_helper(said.CANONICALIZE, said.CanonicalizeParams(path=_uri(path)), sandbox)
         return reply.path.native()
 
     async def read_directory(self, path: str, *, sandbox: SandboxContext | None = None) -> list[DirectoryEntry]:
-        policy = self._policy(sandbox)
-        if policy.full_read:
+        if way(sandbox).reads_directly:
             entries = await self._calls.run(partial(direct.read_directory, path))
             return [
                 DirectoryEntry(file_name=entry.file_name, is_directory=entry.is_directory, is_file=entry.is_file)
                 for entry in entries
             ]
-        reply = await self._in_helper(said.READ_DIRECTORY, said.ReadDirectoryParams(path=_uri(path)), policy)
+        reply = await self._in_helper(said.READ_DIRECTORY, said.ReadDirectoryParams(path=_uri(path)), sandbox)
         return reply.entries
 
     async def walk(self, path: str, options: WalkOptions, *, sandbox: SandboxContext | None = None) -> Walk:
-        policy = self._policy(sandbox)
-        if policy.full_read:
+        if way(sandbox).reads_directly:
             found = await self._calls.run(
                 partial(
                     direct.walk,
@@ -133,7 +126,7 @@ class LocalFileSystem:
                 )
             )
             return Walk(found.entries, found.errors, found.truncated)
-        reply = await self._in_helper(said.WALK, said.WalkParams(path=_uri(path), options=options), policy)
+        reply = await self._in_helper(said.WALK, said.WalkParams(path=_uri(path), options=options), sandbox)
         return Walk(
             [(entry.path.native(), entry.kind) for entry in reply.entries],
             [(error.path.native(), error.message) for error in reply.errors],
@@ -149,30 +142,26 @@ class LocalFileSystem:
         follow_symlinks: bool = True,
         sandbox: SandboxContext | None = None,
     ) -> None:
-        policy = self._policy(sandbox)
-        if policy.full_write:
+        if way(sandbox).writes_directly:
             await self._calls.run(
                 partial(direct.remove, path, recursive=recursive, force=force, follow_symlinks=follow_symlinks)
             )
             return
         params = said.RemoveParams(path=_uri(path), recursive=recursive, force=force, follow_symlinks=follow_symlinks)
-        await self._in_helper(said.REMOVE, params, policy)
+        await self._in_helper(said.REMOVE, params, sandbox)
 
     async def copy(
         self, source: str, destination: str, *, recursive: bool, sandbox: SandboxContext | None = None
     ) -> None:
-        policy = self._policy(sandbox)
-        if policy.full_write:
+        if way(sandbox).writes_directly:
             await self._calls.run(partial(direct.copy, source, destination, recursive=recursive))
             return
         params = said.CopyParams(source_path=_uri(source), destination_path=_uri(destination), recursive=recursive)
-        await self._in_helper(said.COPY, params, policy)
+        await self._in_helper(said.COPY, params, sandbox)
 
-    def _policy(self, sandbox: SandboxContext | None) -> Policy:
-        return UNCONFINED if sandbox is None else decide(sandbox, self._helpers.host)
-
-    async def _in_helper(self, method: Method[Any, R], params: wire.Wire, policy: Policy) -> R:
-        attempt = _Attempt()
+    async def _in_helper(self, method: Method[Any, R], params: wire.Wire, sandbox: SandboxContext | None) -> R:
+        assert sandbox is not None  # noqa: S101 - without a sandbox every way is direct
+        policy, attempt = decide(sandbox, self._helpers.host), _Attempt()
         request = wire.encode(params)
         call: Callable[[], bytes] = partial(self._helpers.run, method.name, request, policy, attempt.started)
         try:

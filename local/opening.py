@@ -63,16 +63,9 @@ def open_directory(path: str, *, follow_symlinks: bool) -> int:
     here = os.open("/", DIRECTORY)
     for name in path.split("/"):
         if name:
-            here = enter(here, name)
+            with Opened(here):
+                here = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
     return here
-
-
-def enter(directory: int, name: str) -> int:
-    """Exchange an open directory for one of its subdirectories, which must not be a link."""
-    try:
-        return os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
-    finally:
-        os.close(directory)
 
 
 def open_for_reading(path: str, *, follow_symlinks: bool) -> int:
@@ -153,9 +146,9 @@ def _open_guarded(path: str, directory: int | None, guard: Guard, mode: int) -> 
 
 def _create_through_links(path: str, directory: int | None, guard: Guard, mode: int, links_left: int) -> int:
     """Create a file by hand where the kernel would: a dangling link may lead to a reserved name."""
-    head, slash, name = path.rpartition("/")
+    head, slash, name = path.rstrip("/").rpartition("/")
     with Opened(os.open(head or slash or ".", DIRECTORY, dir_fd=directory)) as parent:
-        if name in {"", ".", ".."}:  # a link that says it names a directory
+        if path.endswith("/") or name in {"", ".", ".."}:  # a link that says it names a directory
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         try:
             return _create(parent, name, guard, mode)
@@ -211,6 +204,20 @@ def _open(path: str, flags: int, *, directory: int | None, mode: int = 0o666) ->
         return os.open(path, flags, mode, dir_fd=directory)
     except BlockingIOError as busy:
         return _open_leased(path, flags, directory, busy)
+    except PermissionError:
+        if flags & os.O_ACCMODE != os.O_RDONLY and _is_on_read_only_mount(path, flags, directory):
+            raise read_only() from None  # what the original meets first, because it truncates while it opens
+        raise
+
+
+def _is_on_read_only_mount(path: str, flags: int, directory: int | None) -> bool:
+    pin_flags = os.O_PATH | os.O_CLOEXEC | (flags & os.O_NOFOLLOW)
+    try:
+        pinned = os.open(path, pin_flags, dir_fd=directory)
+    except OSError:
+        return False  # a parent that cannot be entered: the first error stands
+    with Opened(pinned):
+        return bool(os.fstatvfs(pinned).f_flag & os.ST_RDONLY)
 
 
 def _open_leased(path: str, flags: int, directory: int | None, busy: BlockingIOError) -> int:

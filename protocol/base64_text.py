@@ -37,10 +37,18 @@ def from_base64(text: str) -> bytes:
 
 
 def _explain(raw: bytes) -> str:
-    body = raw.rstrip(b"=")
-    for offset, symbol in enumerate(body):
-        if symbol not in _ALPHABET:
-            return f"Invalid symbol {symbol}, offset {offset}."
-    if len(body) % 4 == 1:
-        return f"Invalid input length: {len(body)}"
+    """Say what is wrong, where the reference says it is."""
+    if raw[-1] not in _ALPHABET and raw[-1:] != b"=":
+        return _invalid(raw, len(raw) - 1)
+    offset = next((offset for offset, symbol in enumerate(raw) if symbol not in _ALPHABET), len(raw))
+    padding = raw[offset:]
+    room = -offset % 4  # how many `=` belong after so many symbols
+    if room == 3 and not padding:
+        return f"Invalid input length: {len(raw)}"
+    if room not in (1, 2) or padding.strip(b"=") or len(padding) > room:
+        return _invalid(raw, offset) if padding else "Invalid padding"
     return "Invalid padding"
+
+
+def _invalid(raw: bytes, offset: int) -> str:
+    return f"Invalid symbol {raw[offset]}, offset {offset}."

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, dataclass_transform
 from msgspec import Meta, Struct, field
 
 from .path_uri import PathUri
-from .wire import Wire
+from .wire import InvalidMember, Wire, require_u64
 
 Access = Literal["read", "write", "deny", "none"]  # `none` is an input alias of `deny`
 Network = Literal["restricted", "enabled"]
@@ -35,7 +35,7 @@ class CurrentWorkingDirectory(Permission, tag_field="kind", tag="current_working
 
 
 class ProjectRoots(Permission, tag_field="kind", tag="project_roots"):
-    """Each of `workspaceRoots`, or the same folder below each."""
+    """Each of `workspaceRoots`, or the same folder below each; `subpath` is plain names and slashes."""
 
     subpath: str | None = None
 
@@ -51,7 +51,7 @@ class SlashTmp(Permission, tag_field="kind", tag="slash_tmp"):
 class Unknown(Permission, tag_field="kind", tag="unknown"):
     """A place of another version: grants nothing."""
 
-    path: str | None = None
+    path: str
 
 
 Special = Root | Minimal | CurrentWorkingDirectory | ProjectRoots | TmpDir | SlashTmp | Unknown
@@ -87,6 +87,9 @@ class Restricted(Permission, tag_field="type", tag="restricted"):
     entries: list[Entry]
     glob_scan_max_depth: Annotated[int, Meta(ge=1)] | None = None
 
+    def __post_init__(self) -> None:
+        require_u64(glob_scan_max_depth=self.glob_scan_max_depth or 1)
+
 
 class Managed(Permission, tag_field="type", tag="managed"):
     """The server enforces this profile."""
@@ -109,7 +112,7 @@ Permissions = Managed | Disabled | External
 
 
 class PolicyContext(Wire, omit_defaults=True):
-    """When present, it replaces `cwd` and `workspaceRoots` of the context."""
+    """Where its members are given, they replace `cwd` and `workspaceRoots` of the context."""
 
     cwd: PathUri | None = None
     workspace_roots: list[PathUri] = field(default_factory=list[PathUri])
@@ -130,7 +133,36 @@ class SandboxContext(Wire, omit_defaults=True):
     use_legacy_landlock: bool = False
     user_home_dir: PathUri | None = None
     temporary_directories: list[PathUri] | None = None
-    windows_sandbox_proxy_settings_mode: str | None = None
+    windows_sandbox_proxy_settings_mode: Literal["reconcile", "preserve"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.policy_cwd is None and any(_depends_on_cwd(entry) for entry in self._entries()):
+            raise InvalidMember("file system sandbox context with dynamic permissions requires cwd")
+
+    @property
+    def policy_cwd(self) -> PathUri | None:
+        """The cwd that entries are resolved against."""
+        given = self.policy_context
+        return given.cwd if given is not None and given.cwd is not None else self.cwd
+
+    @property
+    def policy_roots(self) -> list[PathUri]:
+        """The workspace roots that `project_roots` stands for."""
+        given = self.policy_context
+        return given.workspace_roots if given is not None and given.workspace_roots else self.workspace_roots
+
+    def _entries(self) -> list[Entry]:
+        permissions = self.permissions
+        if isinstance(permissions, Managed) and isinstance(permissions.file_system, Restricted):
+            return permissions.file_system.entries
+        return []
+
+
+def _depends_on_cwd(entry: Entry) -> bool:
+    place = entry.path
+    if isinstance(place, GlobPlace):
+        return not place.pattern.startswith(("/", "~/"))
+    return isinstance(place, SpecialPlace) and isinstance(place.value, ProjectRoots | CurrentWorkingDirectory)
 
 
 def read_only(*, cwd: PathUri | None = None) -> SandboxContext:

@@ -18,6 +18,11 @@ T = TypeVar("T")
 
 U64_MAX = 2**64 - 1
 
+
+class InvalidMember(ValueError):
+    """A member decoded and makes no sense; the text goes to the peer word for word, with -32602."""
+
+
 _MISSING = re.compile(r"Object missing required field (`[^`]*`)")
 _POINTER = re.compile(r"(?s)(.*) - at `\$(?:\.)?(.*)`$")
 
@@ -31,7 +36,7 @@ def require_u64(**numbers: int) -> None:
     """Refuse numbers that an unsigned 64-bit member of the reference could not hold."""
     for name, number in numbers.items():
         if not 0 <= number <= U64_MAX:
-            raise ValueError(f"`{name}` must be an integer between 0 and {U64_MAX}")
+            raise InvalidMember(f"`{name}`: invalid number, expected 0 to {U64_MAX}")
 
 
 def decode(raw: bytes | bytearray | memoryview, kind: type[T]) -> T:
@@ -42,7 +47,7 @@ def decode(raw: bytes | bytearray | memoryview, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(raw, type=kind, dec_hook=_from_json)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(INVALID_PARAMS, _explain(error)) from None
 
 
@@ -68,9 +73,9 @@ def _from_json(kind: type, value: Any) -> Any:
     raise NotImplementedError(f"no wire form for {kind.__name__}")
 
 
-def _explain(error: msgspec.ValidationError) -> str:
+def _explain(error: Exception) -> str:
     """Word a decoding error; what the reference words in its own way is said in the same words."""
-    if isinstance(error.__cause__, PathUriError):
+    if isinstance(error.__cause__, PathUriError | InvalidMember):
         return str(error.__cause__)
     text = str(error)
     missing = _MISSING.match(text)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..protocol import sandbox as said
-from ..protocol.errors import INVALID_PARAMS
 from ..protocol.path_uri import ForeignPathError, PathUri
 from .errors import InvalidPolicy, UnenforceablePolicy
 
@@ -58,21 +57,28 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What an operation may reach.
+    """What an operation in a helper may reach.
 
     Attributes:
-        confined: False when the policy asks for no sandbox (disabled, external, unrestricted).
         rules: One per path, in the order of the entries.
-        full_read: Every path may be read; reads need no helper.
-        full_write: Every path may be written; writes need no helper.
         workspace: Folders of the project; no program found there is trusted with building the sandbox.
     """
 
-    confined: bool
     rules: tuple[Rule, ...]
-    full_read: bool
-    full_write: bool
     workspace: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Which way an operation goes: with the server's own rights where the policy allows everything anyway."""
+
+    reads_directly: bool
+    writes_directly: bool
+
+    @property
+    def is_confined(self) -> bool:
+        """Whether the policy keeps anything from anybody."""
+        return not (self.reads_directly and self.writes_directly)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,55 +88,54 @@ class Host:
     tmpdir: str | None
 
 
-UNCONFINED = Policy(confined=False, rules=(), full_read=True, full_write=True)
+DIRECTLY = Way(reads_directly=True, writes_directly=True)
+
+
+def way(context: said.SandboxContext | None) -> Way:
+    """Tell which operations need no helper.
+
+    Disabled, external and unrestricted policies confine nothing. A restricted one leaves reading alone when the
+    special place root may be read and nothing is denied, and writing when it may be written and nothing narrows it.
+    A deny entry counts even if it has no effect.
+    """
+    if context is None or not isinstance(context.permissions, said.Managed):
+        return DIRECTLY
+    files = context.permissions.file_system
+    if isinstance(files, said.Unrestricted):
+        return DIRECTLY
+    if any(entry.access in ("deny", "none") for entry in files.entries):
+        return Way(reads_directly=False, writes_directly=False)
+    root = {entry.access for entry in files.entries if _is_root(entry)}
+    narrowed = any(entry.access == "read" and not _is_root(entry) for entry in files.entries)
+    return Way(reads_directly=bool(root), writes_directly="write" in root and not narrowed)
 
 
 def decide(context: said.SandboxContext, host: Host) -> Policy:
-    """Turn a context into a policy.
+    """Turn a context into the policy of a helper.
 
     Raises:
-        InvalidPolicy: -32600 for paths of another platform; -32602 when entries depend on a cwd and there
-            is none.
-        UnenforceablePolicy: -32603 for what is understood and not enforced yet: globs, Landlock.
+        InvalidPolicy: -32600 for paths of another platform.
+        UnenforceablePolicy: -32603 for what is understood and not enforced: globs (not yet), Landlock.
     """
-    permissions = context.permissions
-    place = context.policy_context or said.PolicyContext(cwd=context.cwd, workspace_roots=context.workspace_roots)
-    if not isinstance(permissions, said.Managed):
-        return UNCONFINED
-    files = permissions.file_system
-    if isinstance(files, said.Unrestricted):
-        return UNCONFINED
     if context.windows_sandbox_level == "mxc":
         raise InvalidPolicy(MXC_UNAVAILABLE)
-    return _restricted(files, place, host, legacy_landlock=context.use_legacy_landlock)
-
-
-def _restricted(files: said.Restricted, place: said.PolicyContext, host: Host, *, legacy_landlock: bool) -> Policy:
-    if place.cwd is None and any(_depends_on_cwd(entry) for entry in files.entries):
-        raise InvalidPolicy("file system sandbox context with dynamic permissions requires cwd", code=INVALID_PARAMS)
-    cwd = None if place.cwd is None else _native(place.cwd, "'{uri}' is invalid on 'linux'")
+    if context.use_legacy_landlock:
+        raise UnenforceablePolicy(
+            "useLegacyLandlock is not supported: Landlock cannot enforce this policy; leave the member out and it is "
+            "enforced by bubblewrap"
+        )
+    permissions = context.permissions
+    if not isinstance(permissions, said.Managed) or not isinstance(permissions.file_system, said.Restricted):
+        raise InvalidPolicy("this policy confines nothing, so there is no sandbox to build")
+    cwd = None if context.policy_cwd is None else _native(context.policy_cwd, "{error}")
     roots = tuple(
         _native(uri, "file system sandbox workspace root is not native to this exec-server host: {error}")
-        for uri in place.workspace_roots
+        for uri in context.policy_roots
     )
-    rules = _strongest(
-        [rule for entry in files.entries for rule in _rules(entry, roots, host)],
-    )
-    full_read, full_write = _full_access(files.entries)
-    if legacy_landlock and not (full_read and full_write):
-        raise UnenforceablePolicy(
-            "useLegacyLandlock is not supported: Landlock cannot enforce this policy; leave the member out "
-            "and the policy is enforced by bubblewrap"
-        )
-    workspace = tuple(path for path in dict.fromkeys((*roots, *((cwd,) if cwd else ()))) if path != "/")
-    return Policy(True, rules, full_read, full_write, workspace)
-
-
-def _depends_on_cwd(entry: said.Entry) -> bool:
-    place = entry.path
-    if isinstance(place, said.GlobPlace):
-        return not place.pattern.startswith(("/", "~/"))
-    return isinstance(place, said.SpecialPlace) and isinstance(place.value, said.ProjectRoots)
+    entries = permissions.file_system.entries
+    rules = _strongest([rule for entry in entries for rule in _rules(entry, roots, host)])
+    workspace = tuple(path for path in dict.fromkeys((*roots, cwd)) if path not in (None, "/"))
+    return Policy(rules, workspace)
 
 
 def _rules(entry: said.Entry, roots: tuple[str, ...], host: Host) -> list[Rule]:
@@ -155,7 +160,7 @@ def _special_paths(special: said.Special, access: Access, roots: tuple[str, ...]
         case said.Root():
             return [("root", "/")]
         case said.ProjectRoots(subpath=subpath):
-            return [("project_roots", _below(root, subpath)) for root in roots]
+            return [("project_roots", path) for root in roots for path in _below(root, subpath, access)]
         case said.SlashTmp():
             return [("slash_tmp", "/tmp")]  # noqa: S108 - the policy's word, not a file of ours
         case said.TmpDir() if host.tmpdir and host.tmpdir.startswith("/"):
@@ -168,13 +173,15 @@ def _special_paths(special: said.Special, access: Access, roots: tuple[str, ...]
             return []
 
 
-def _below(root: str, subpath: str | None) -> str:
+def _below(root: str, subpath: str | None, access: Access) -> list[str]:
+    """Join a subpath, which has plain names only: with `.`, `..` or a leading slash it is no place below the root."""
     if not subpath:
-        return root
-    path = posixpath.normpath(posixpath.join(root, subpath))
-    if path != root and not path.startswith(root.rstrip("/") + "/"):
-        raise InvalidPolicy(f"the subpath `{subpath}` of project_roots leads out of {root}")
-    return path
+        return [root]
+    if any(name in ("", ".", "..") for name in subpath.rstrip("/").split("/")):
+        if access == "write":
+            return []  # grants nothing, as in the reference
+        raise InvalidPolicy(f"the subpath `{subpath}` of project_roots is not a plain path below a workspace root")
+    return [posixpath.join(root, subpath.rstrip("/"))]
 
 
 def _strongest(rules: list[Rule]) -> tuple[Rule, ...]:
@@ -184,18 +191,6 @@ def _strongest(rules: list[Rule]) -> tuple[Rule, ...]:
         if other is None or STRENGTH[rule.access] > STRENGTH[other.access]:
             chosen[rule.path] = rule
     return tuple(chosen.values())
-
-
-def _full_access(entries: list[said.Entry]) -> tuple[bool, bool]:
-    """Whether everything may be read, and everything written, by the *special* place root.
-
-    Any deny entry takes both away, even one that has no effect; a read entry narrows the writing.
-    """
-    if any(entry.access in ("deny", "none") for entry in entries):
-        return False, False
-    root = {entry.access for entry in entries if _is_root(entry)}
-    narrowed = any(entry.access == "read" and not _is_root(entry) for entry in entries)
-    return bool(root), "write" in root and not narrowed
 
 
 def _is_root(entry: said.Entry) -> bool:

@@ -132,8 +132,8 @@ class _Placing:
 
     def _git_directories(self, pointer: str) -> Iterator[Placed]:
         """Yield the directories that a `.git` file (of a worktree, a submodule) points to."""
-        head = self._disk.head(pointer)
-        if head is None or not head.startswith("gitdir:"):
+        head = (self._disk.head(pointer) or "").strip()
+        if not head.startswith("gitdir:"):
             return
         directory = self._pointed(posixpath.dirname(pointer), head.removeprefix("gitdir:"))
         common = self._disk.head(posixpath.join(directory, "commondir"))

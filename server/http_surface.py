@@ -19,7 +19,7 @@ def answer(connection: ServerConnection, request: Request) -> Response | None:  
     # Only browsers send Origin; a page from anywhere must not reach a server on this machine.
     if "Origin" in request.headers:
         return _response(HTTPStatus.FORBIDDEN)
-    path = request.path.partition("?")[0]
+    path = request.path.partition("#")[0].partition("?")[0]
     if path == READY_PATH:
         if request.method in ("GET", "HEAD"):
             return _response(HTTPStatus.OK)
@@ -35,12 +35,12 @@ def _refuse_upgrade(request: Request) -> Response | None:
         return _response(HTTPStatus.METHOD_NOT_ALLOWED, "Request method must be `GET`")
     if not _has_token(headers, "Connection", "upgrade"):
         return _response(HTTPStatus.BAD_REQUEST, "Connection header did not include 'upgrade'")
-    if not _has_token(headers, "Upgrade", "websocket"):
+    if [value.lower() for value in headers.get_all("Upgrade")] != ["websocket"]:
         return _response(HTTPStatus.BAD_REQUEST, "`Upgrade` header did not include 'websocket'")
-    if headers.get_all("Sec-WebSocket-Version") != ["13"]:
-        return _response(HTTPStatus.BAD_REQUEST, "`Sec-WebSocket-Version` header did not include '13'")
     if "Sec-WebSocket-Key" not in headers:
         return _response(HTTPStatus.BAD_REQUEST, "`Sec-WebSocket-Key` header missing")
+    if headers.get_all("Sec-WebSocket-Version") != ["13"]:
+        return _response(HTTPStatus.BAD_REQUEST, "`Sec-WebSocket-Version` header did not include '13'")
     return None
 
 

@@ -20,7 +20,7 @@ def entry(place: str, access: str) -> dict[str, Any]:
     if not place.startswith(":"):
         return {"path": {"type": "glob_pattern", "pattern": place}, "access": access}
     kind, _, subpath = place[1:].partition("/")
-    value = {"kind": kind, **({"subpath": subpath} if subpath else {})}
+    value = {"kind": kind, **({"subpath": subpath} if subpath else {}), **({"path": "x"} if kind == "unknown" else {})}
     return {"path": {"type": "special", "value": value}, "access": access}
 
 

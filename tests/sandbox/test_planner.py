@@ -101,7 +101,7 @@ def test_an_explicit_deny_entry_hides_a_protected_name(disk: FakeFilesystem) -> 
 
 
 def test_the_git_directory_of_a_worktree_is_read_only_too(disk: FakeFilesystem) -> None:
-    disk.create_file("/ws/.git", contents="gitdir: real/worktrees/one\n")
+    disk.create_file("/ws/.git", contents="  gitdir:   real/worktrees/one  \n\n")
     disk.create_file("/ws/real/worktrees/one/commondir", contents="../..\n")
     made = plan(":root=read /ws=write")
     assert shown(made)[3:7] == ["WRITE /ws", "READ /ws/.git", "READ /ws/real", "SEAL /dev"]
@@ -119,7 +119,9 @@ def test_a_git_directory_that_is_not_writable_anyway_needs_no_mount(disk: FakeFi
     assert not any("/other" in line for line in shown(plan(":root=read /ws=write")))
 
 
-@pytest.mark.parametrize("contents", ["", "garbage", "gitdir:", "gitdir: \n", "gitdir: /missing/one"])
+@pytest.mark.parametrize(
+    "contents", ["", "garbage", "gitdir:", "gitdir: \n", "gitdir: /missing/one", "x\ngitdir: /ws/sub"]
+)
 def test_a_git_file_that_points_nowhere_is_just_read_only(disk: FakeFilesystem, contents: str) -> None:
     disk.create_file("/ws/.git", contents=contents)
     made = shown(plan(":root=read /ws=write"))

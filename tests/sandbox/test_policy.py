@@ -6,7 +6,7 @@ import pytest
 
 from codex_py.protocol.errors import WireError
 from codex_py.sandbox.errors import InvalidPolicy, UnenforceablePolicy
-from codex_py.sandbox.policy import UNCONFINED, Host, decide
+from codex_py.sandbox.policy import DIRECTLY, Host, decide, way
 
 from .samples import NO_TMPDIR, context, context_json, policy
 
@@ -16,7 +16,7 @@ def rules_of(text: str, **members: object) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("rules", "full_read", "full_write"),
+    ("rules", "reads_directly", "writes_directly"),
     [
         (":root=read", True, False),
         (":root=write", True, True),
@@ -35,10 +35,11 @@ def rules_of(text: str, **members: object) -> list[tuple[str, str]]:
     ],
 )
 def test_an_operation_needs_no_helper_when_the_special_root_grants_it_all(
-    rules: str, full_read: bool, full_write: bool
+    rules: str, reads_directly: bool, writes_directly: bool
 ) -> None:
-    decided = policy(rules)
-    assert (decided.full_read, decided.full_write) == (full_read, full_write)
+    taken = way(context(rules))
+    assert (taken.reads_directly, taken.writes_directly) == (reads_directly, writes_directly)
+    assert taken.is_confined is not (reads_directly and writes_directly)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,9 @@ def test_an_operation_needs_no_helper_when_the_special_root_grants_it_all(
     ],
 )
 def test_disabled_external_and_unrestricted_confine_nothing(permissions: object) -> None:
-    assert decide(context("", permissions=permissions), NO_TMPDIR) == UNCONFINED
+    assert way(context("", permissions=permissions)) == DIRECTLY
+    with pytest.raises(InvalidPolicy, match="confines nothing"):
+        decide(context("", permissions=permissions), NO_TMPDIR)
 
 
 @pytest.mark.parametrize("order", [("deny", "write", "read"), ("read", "write", "deny"), ("write", "deny", "read")])
@@ -85,16 +88,34 @@ def test_a_policy_context_replaces_the_flat_members() -> None:
     assert rules_of(":project_roots=write", **members) == [("/new", "write")]
 
 
-def test_a_subpath_must_stay_in_its_root() -> None:
-    with pytest.raises(InvalidPolicy, match=r"the subpath `\.\./etc` of project_roots leads out of /ws"):
-        rules_of(":project_roots/../etc=write", cwd="file:///ws", workspaceRoots=["file:///ws"])
+@pytest.mark.parametrize("subpath", ["..", "../etc", ".", "./sub", "sub/..", "/etc", "a//b"])
+def test_a_subpath_that_is_no_plain_place_below_its_root_grants_nothing_and_narrows_nothing_silently(
+    subpath: str,
+) -> None:
+    members: dict[str, object] = {"cwd": "file:///ws", "workspaceRoots": ["file:///ws"]}
+    assert rules_of(f":root=read :project_roots/{subpath}=write", **members) == [("/", "read")]
+    for access in ("read", "deny"):
+        with pytest.raises(InvalidPolicy, match="is not a plain path below a workspace root"):
+            rules_of(f":root=read :project_roots/{subpath}={access}", **members)
 
 
-@pytest.mark.parametrize("rules", [":project_roots=write", "**/.env=deny", ":root=read :project_roots=write"])
+@pytest.mark.parametrize(
+    "rules", [":project_roots=write", "**/.env=deny", ":root=read :current_working_directory=write"]
+)
 def test_rules_that_depend_on_the_cwd_require_one(rules: str) -> None:
     with pytest.raises(WireError, match="file system sandbox context with dynamic permissions requires cwd") as caught:
         policy(rules)
     assert caught.value.code == -32602
+
+
+def test_members_that_a_policy_context_leaves_out_stay_as_they_are() -> None:
+    members = {"cwd": "file:///ws", "workspaceRoots": ["file:///ws"], "policyContext": {}}
+    assert rules_of(":project_roots=write", **members) == [("/ws", "write")]
+
+
+def test_which_way_is_told_without_looking_at_what_only_a_sandbox_needs() -> None:
+    foreign = {"cwd": "file:///C:/x", "workspaceRoots": ["file://host/x"], "windowsSandboxLevel": "mxc"}
+    assert way(context(":root=read", **foreign)).reads_directly
 
 
 def test_tmpdir_is_the_servers_tmpdir() -> None:
@@ -154,7 +175,7 @@ def test_what_does_not_fit_this_machine_is_refused_in_the_references_words(
 def test_legacy_landlock_is_refused_where_it_would_have_to_enforce_something() -> None:
     with pytest.raises(UnenforceablePolicy, match="useLegacyLandlock"):
         policy(":root=read", useLegacyLandlock=True)
-    assert policy(":root=write", useLegacyLandlock=True).full_write
+    assert way(context(":root=write", useLegacyLandlock=True)) == DIRECTLY
 
 
 @pytest.mark.parametrize(
