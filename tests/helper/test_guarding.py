@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from codex_py.helper import guarding
 from codex_py.helper.decoding import Undecodable
 from codex_py.helper.guarding import Broken, GuardedRoots, from_arguments
 
-from .test_main import COMMAND, failed, run
+from .test_main import failed, run
 
 
 def guard(*roots: Path, reserved: tuple[str, ...] = (".git",)) -> str:
@@ -183,8 +182,3 @@ def test_the_reasons_are_of_two_kinds(tmp_path: Path) -> None:
     assert roots is not None
     with pytest.raises(Broken):
         roots.check()
-
-
-def test_the_command_is_the_one_that_the_sandbox_starts() -> None:
-    assert COMMAND[-1] == "fs-helper"
-    assert guarding.GuardedRoots is GuardedRoots
