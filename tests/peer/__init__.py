@@ -1,0 +1,1 @@
+"""Drive two exec-servers through the same cases and compare what they answer and leave on disk."""
