@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 
 _ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+_PAD = ord("=")
 
 
 class Base64Error(ValueError):
@@ -38,9 +39,10 @@ def from_base64(text: str) -> bytes:
 
 def _explain(raw: bytes) -> str:
     """Say what is wrong, where the reference says it is."""
-    if raw[-1] not in _ALPHABET and raw[-1:] != b"=":
-        return _invalid(raw, len(raw) - 1)
-    offset = next((offset for offset, symbol in enumerate(raw) if symbol not in _ALPHABET), len(raw))
+    foreign = next((offset for offset, symbol in enumerate(raw) if symbol not in _ALPHABET and symbol != _PAD), None)
+    if foreign is not None:
+        return _invalid(raw, foreign)
+    offset = len(raw.partition(b"=")[0])
     padding = raw[offset:]
     room = -offset % 4  # how many `=` belong after so many symbols
     if room == 3 and not padding:

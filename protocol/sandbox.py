@@ -112,7 +112,7 @@ Permissions = Managed | Disabled | External
 
 
 class PolicyContext(Wire, omit_defaults=True):
-    """Where its members are given, they replace `cwd` and `workspaceRoots` of the context."""
+    """Replaces `workspaceRoots` of the context whenever it is there, and `cwd` when it has one."""
 
     cwd: PathUri | None = None
     workspace_roots: list[PathUri] = field(default_factory=list[PathUri])
@@ -148,8 +148,7 @@ class SandboxContext(Wire, omit_defaults=True):
     @property
     def policy_roots(self) -> list[PathUri]:
         """The workspace roots that `project_roots` stands for."""
-        given = self.policy_context
-        return given.workspace_roots if given is not None and given.workspace_roots else self.workspace_roots
+        return self.workspace_roots if self.policy_context is None else self.policy_context.workspace_roots
 
     def _entries(self) -> list[Entry]:
         permissions = self.permissions

@@ -46,6 +46,9 @@ MXC_UNAVAILABLE = (
 )
 
 
+_FOREIGN_ENTRY = "invalid sandbox permission path URI: {error}"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One path and what may be done at and below it. `reason` names where the rule comes from."""
@@ -97,12 +100,18 @@ def way(context: said.SandboxContext | None) -> Way:
     Disabled, external and unrestricted policies confine nothing. A restricted one leaves reading alone when the
     special place root may be read and nothing is denied, and writing when it may be written and nothing narrows it.
     A deny entry counts even if it has no effect.
+
+    Raises:
+        InvalidPolicy: -32600, an entry names a path of another platform; that is refused whichever way it goes.
     """
     if context is None or not isinstance(context.permissions, said.Managed):
         return DIRECTLY
     files = context.permissions.file_system
     if isinstance(files, said.Unrestricted):
         return DIRECTLY
+    for entry in files.entries:
+        if isinstance(entry.path, said.PathPlace):
+            _native(entry.path.path, _FOREIGN_ENTRY)
     if any(entry.access in ("deny", "none") for entry in files.entries):
         return Way(reads_directly=False, writes_directly=False)
     root = {entry.access for entry in files.entries if _is_root(entry)}
@@ -147,7 +156,7 @@ def _rules(entry: said.Entry, roots: tuple[str, ...], host: Host) -> list[Rule]:
             "name the paths themselves"
         )
     if isinstance(place, said.PathPlace):
-        path = _native(place.path, "invalid sandbox permission path URI: {error}")
+        path = _native(place.path, _FOREIGN_ENTRY)
         return [Rule(path, access, f"{access} entry {path}")]
     return [
         Rule(path, access, f"{access} entry for {name}")

@@ -19,7 +19,7 @@ def answer(connection: ServerConnection, request: Request) -> Response | None:  
     # Only browsers send Origin; a page from anywhere must not reach a server on this machine.
     if "Origin" in request.headers:
         return _response(HTTPStatus.FORBIDDEN)
-    path = request.path.partition("#")[0].partition("?")[0]
+    path = _path(request.path)
     if path == READY_PATH:
         if request.method in ("GET", "HEAD"):
             return _response(HTTPStatus.OK)
@@ -27,6 +27,13 @@ def answer(connection: ServerConnection, request: Request) -> Response | None:  
     if path != "/":
         return _response(HTTPStatus.NOT_FOUND)
     return _refuse_upgrade(request)
+
+
+def _path(target: str) -> str:
+    """Take the path out of a request's target, which may be a whole URL or carry a query."""
+    if target.startswith("http://"):
+        target = "/" + target.removeprefix("http://").partition("/")[2]
+    return target.partition("#")[0].partition("?")[0]
 
 
 def _refuse_upgrade(request: Request) -> Response | None:

@@ -108,9 +108,15 @@ def test_rules_that_depend_on_the_cwd_require_one(rules: str) -> None:
     assert caught.value.code == -32602
 
 
-def test_members_that_a_policy_context_leaves_out_stay_as_they_are() -> None:
-    members = {"cwd": "file:///ws", "workspaceRoots": ["file:///ws"], "policyContext": {}}
-    assert rules_of(":project_roots=write", **members) == [("/ws", "write")]
+@pytest.mark.parametrize("given", [{}, {"cwd": "file:///other"}, {"cwd": None}])
+def test_a_policy_context_without_workspace_roots_has_none(given: dict[str, object]) -> None:
+    members = {"cwd": "file:///ws", "workspaceRoots": ["file:///ws"], "policyContext": given}
+    assert rules_of(":project_roots=write", **members) == []
+
+
+def test_a_foreign_entry_is_refused_whichever_way_the_operation_would_go() -> None:
+    with pytest.raises(InvalidPolicy, match="invalid sandbox permission path URI"):
+        way(context(":root=write /C:/x=write"))
 
 
 def test_which_way_is_told_without_looking_at_what_only_a_sandbox_needs() -> None:
