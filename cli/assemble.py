@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import codex_py
 
-from ..sandbox.helpers import Helpers
+from ..sandbox.helpers import HELPER_TIMEOUT_S, Helpers
 from ..sandbox.launch import HELPER_COMMAND, helper_launch
 from ..sandbox.runtime import this_runtime
 from ..sandbox.search import BwrapSearch
@@ -28,7 +28,7 @@ def bundled_bwrap() -> str | None:
 def build_helpers(
     environment: Mapping[str, str],
     *,
-    timeout_s: float,
+    timeout_s: float = HELPER_TIMEOUT_S,
     command: tuple[str, ...] = HELPER_COMMAND,
     command_files: tuple[str, ...] = (),
 ) -> Helpers:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 import os
 import signal
 import sys
@@ -21,12 +23,22 @@ from ..server.listener import Address, Listener
 from . import listen_url
 from .assemble import build_helpers
 
+_DAY_S = 86_400.0
+# A client that does not read holds its connection open; after this it is cut off.
+_CLOSE_LIMIT_S = 3.0
+
 
 def _address(ctx: click.Context, param: click.Parameter, value: str) -> Address:
     try:
         return listen_url.parse(value)
     except listen_url.ListenUrlError as error:
         raise click.BadParameter(str(error), ctx, param) from None
+
+
+def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # it is in no range, and out of none
+        raise click.BadParameter("nan is not a number of seconds", ctx, param)
+    return value
 
 
 @click.command("exec-server")
@@ -47,7 +59,8 @@ def _address(ctx: click.Context, param: click.Parameter, value: str) -> Address:
 )
 @click.option(
     "--helper-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True, max=_DAY_S),
+    callback=_number,
     default=HELPER_TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",
@@ -64,8 +77,9 @@ def command(listen: Address, concurrent_requests: int, helper_timeout: float, lo
     """Offer this machine's files to clients.
 
     Prints its URL as the only line on stdout, and logs to stderr. SIGTERM and SIGINT close all connections and end
-    everything it started; the exit status is then 0. 1: the address cannot be had. 2: wrong usage.
+    everything it started; the exit status is then 0. 1: the address cannot be bound. 2: wrong usage.
     """
+    _fill_standard_descriptors()
     logging.basicConfig(
         stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -94,13 +108,25 @@ async def _run(listener: Listener, address: Address, helpers: Helpers) -> int:
     except OSError as error:
         click.echo(f"Error: cannot listen on {address.url()}: {error.strerror or error}", err=True)
         return 1
-    click.echo(bound.url())
     try:
+        click.echo(bound.url())
         await stop.wait()
+    except OSError as error:
+        click.echo(f"Error: cannot print the URL: {error.strerror}", err=True)
+        return 1
     finally:
         helpers.close()  # first: a connection's close waits for what runs for it
-        await listener.close()
+        with contextlib.suppress(TimeoutError):  # the runner then cancels what is left
+            async with asyncio.timeout(_CLOSE_LIMIT_S):
+                await listener.close()
     return 0
+
+
+def _fill_standard_descriptors() -> None:
+    """Open what of stdin, stdout and stderr was closed: uvloop takes the numbers for its own, and dies of that."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
 
 
 def _working_folder() -> str | None:

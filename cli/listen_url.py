@@ -1,6 +1,6 @@
 """The value of `--listen`: which addresses a server may have.
 
-Source: exec-server 0.169.0, PROTOCOL.md section 1.2, for the forms and texts.
+Source: exec-server 0.169.0, observed, for the forms and texts.
 Differs: addresses beyond loopback are refused, because there is no authentication yet (DIFFERENCES.md row 16).
 """
 

@@ -7,9 +7,10 @@ name that was to stay absent and that no mount protects now. Either ends the hel
 from __future__ import annotations
 
 import os
+import stat
 
 from ..local.guard import Guard
-from ..local.opening import DIRECTORY, Opened, exists
+from ..local.opening import Opened, exists
 from .decoding import Undecodable, decode_object
 
 TYPE_CHECKING = False
@@ -27,15 +28,16 @@ class GuardedRoots:
     """The roots and the reserved names of one sandbox.
 
     Args:
-        text: `{"roots":[{"path","device","inode"}],"reserved":[{"device","inode","name"}]}`.
+        text: `{"roots":[{"path","device","inode"}],"reserved":[{"device","inode","name"}],
+            "kept":[{"device","inode","name"}]}`. Reserved names must not exist; kept ones may, and are not made anew.
     """
 
     def __init__(self, text: str) -> None:
         members = decode_object(os.fsencode(text), "--guard")
         self._roots = [(root.string("path"), _identity(root)) for root in members.array("roots")]
-        reserved = [(*_identity(entry), entry.string("name")) for entry in members.array("reserved")]
-        self._reserved = reserved
-        self.guard = Guard(reserved)
+        self._reserved = [(*_identity(entry), entry.string("name")) for entry in members.array("reserved")]
+        kept = [(*_identity(entry), entry.string("name")) for entry in members.array("kept")]
+        self.guard = Guard([*self._reserved, *kept])
 
     def check(self) -> None:
         """Compare the roots with the plan.
@@ -48,13 +50,14 @@ class GuardedRoots:
 
     def _check_root(self, path: str, identity: Identity) -> None:
         try:
-            root = os.open(path, DIRECTORY)
+            root = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
-            raise Broken(f"sandbox root {path} is not the directory that was planned: {error.strerror}") from None
+            raise Broken(f"sandbox root {path} is not what was planned: {error.strerror}") from None
         with Opened(root):
             status = os.fstat(root)
-            if (status.st_dev, status.st_ino) != identity:
-                raise Broken(f"sandbox root {path} is not the directory that was planned: it was replaced; try again")
+            # A link that has just been made may have the number of the directory that has just been removed.
+            if stat.S_ISLNK(status.st_mode) or (status.st_dev, status.st_ino) != identity:
+                raise Broken(f"sandbox root {path} is not what was planned: it was replaced; try again")
             for device, inode, name in self._reserved:
                 if (device, inode) == identity and exists(root, name):
                     raise Broken(f"{path}/{name} appeared while the sandbox was being built; try again")

@@ -1,6 +1,6 @@
 """What this machine says of itself.
 
-Source: exec-server 0.169.0, PROTOCOL.md section 7.1.
+Source: exec-server 0.169.0, observed
 """
 
 from __future__ import annotations

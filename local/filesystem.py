@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from ..environment.filesystem import DirectoryEntry, Metadata, Walk, WalkOptions
+from ..environment.filesystem import DirectoryEntry, Metadata, Path, Walk, WalkOptions
 from ..protocol import filesystem as said
 from ..protocol import wire
 from ..protocol.base64_text import from_base64, to_base64
@@ -15,7 +16,7 @@ from ..protocol.methods import Method
 from ..protocol.path_uri import PathUri
 from ..protocol.sandbox import SandboxContext
 from ..sandbox.helpers import Helpers
-from ..sandbox.policy import decide, way
+from ..sandbox.policy import way
 from ..sandbox.process import HelperProcess
 from . import direct
 from .threads import BlockingCalls
@@ -55,26 +56,26 @@ class LocalFileSystem:
         self._calls = calls
 
     async def read_file(
-        self, path: str, *, follow_symlinks: bool = True, sandbox: SandboxContext | None = None
+        self, path: Path, *, follow_symlinks: bool = True, sandbox: SandboxContext | None = None
     ) -> bytes:
         if way(sandbox).reads_directly:
-            return await self._calls.run(partial(direct.read_file, path, follow_symlinks=follow_symlinks))
+            return await self._calls.run(partial(direct.read_file, _native(path), follow_symlinks=follow_symlinks))
         params = said.ReadFileParams(path=_uri(path), follow_symlinks=follow_symlinks)
         reply = await self._in_helper(said.READ_FILE, params, sandbox)
         return from_base64(reply.data_base64)
 
     async def write_file(
-        self, path: str, data: bytes, *, follow_symlinks: bool = True, sandbox: SandboxContext | None = None
+        self, path: Path, data: bytes, *, follow_symlinks: bool = True, sandbox: SandboxContext | None = None
     ) -> None:
         if way(sandbox).writes_directly:
-            await self._calls.run(partial(direct.write_file, path, data, follow_symlinks=follow_symlinks))
+            await self._calls.run(partial(direct.write_file, _native(path), data, follow_symlinks=follow_symlinks))
             return
         params = said.WriteFileParams(path=_uri(path), data_base64=to_base64(data), follow_symlinks=follow_symlinks)
         await self._in_helper(said.WRITE_FILE, params, sandbox)
 
     async def create_directory(
         self,
-        path: str,
+        path: Path,
         *,
         recursive: bool = True,
         follow_symlinks: bool = True,
@@ -82,29 +83,31 @@ class LocalFileSystem:
     ) -> None:
         if way(sandbox).writes_directly:
             await self._calls.run(
-                partial(direct.create_directory, path, recursive=recursive, follow_symlinks=follow_symlinks)
+                partial(direct.create_directory, _native(path), recursive=recursive, follow_symlinks=follow_symlinks)
             )
             return
         params = said.CreateDirectoryParams(path=_uri(path), recursive=recursive, follow_symlinks=follow_symlinks)
         await self._in_helper(said.CREATE_DIRECTORY, params, sandbox)
 
     async def get_metadata(
-        self, path: str, *, follow_symlinks: bool = True, sandbox: SandboxContext | None = None
+        self, path: Path, *, follow_symlinks: bool = True, sandbox: SandboxContext | None = None
     ) -> Metadata:
         if way(sandbox).reads_directly:
-            return _metadata(await self._calls.run(partial(direct.get_metadata, path, follow_symlinks=follow_symlinks)))
+            return _metadata(
+                await self._calls.run(partial(direct.get_metadata, _native(path), follow_symlinks=follow_symlinks))
+            )
         params = said.GetMetadataParams(path=_uri(path), follow_symlinks=follow_symlinks)
         return await self._in_helper(said.GET_METADATA, params, sandbox)
 
-    async def canonicalize(self, path: str, *, sandbox: SandboxContext | None = None) -> str:
+    async def canonicalize(self, path: Path, *, sandbox: SandboxContext | None = None) -> str:
         if way(sandbox).reads_directly:
-            return await self._calls.run(partial(direct.canonicalize, path))
+            return await self._calls.run(partial(direct.canonicalize, _native(path)))
         reply = await self._in_helper(said.CANONICALIZE, said.CanonicalizeParams(path=_uri(path)), sandbox)
         return reply.path.native()
 
-    async def read_directory(self, path: str, *, sandbox: SandboxContext | None = None) -> list[DirectoryEntry]:
+    async def read_directory(self, path: Path, *, sandbox: SandboxContext | None = None) -> list[DirectoryEntry]:
         if way(sandbox).reads_directly:
-            entries = await self._calls.run(partial(direct.read_directory, path))
+            entries = await self._calls.run(partial(direct.read_directory, _native(path)))
             return [
                 DirectoryEntry(file_name=entry.file_name, is_directory=entry.is_directory, is_file=entry.is_file)
                 for entry in entries
@@ -112,12 +115,12 @@ class LocalFileSystem:
         reply = await self._in_helper(said.READ_DIRECTORY, said.ReadDirectoryParams(path=_uri(path)), sandbox)
         return reply.entries
 
-    async def walk(self, path: str, options: WalkOptions, *, sandbox: SandboxContext | None = None) -> Walk:
+    async def walk(self, path: Path, options: WalkOptions, *, sandbox: SandboxContext | None = None) -> Walk:
         if way(sandbox).reads_directly:
             found = await self._calls.run(
                 partial(
                     direct.walk,
-                    path,
+                    _native(path),
                     max_depth=options.max_depth,
                     max_directories=options.max_directories,
                     max_entries=options.max_entries,
@@ -135,7 +138,7 @@ class LocalFileSystem:
 
     async def remove(
         self,
-        path: str,
+        path: Path,
         *,
         recursive: bool = True,
         force: bool = True,
@@ -144,34 +147,40 @@ class LocalFileSystem:
     ) -> None:
         if way(sandbox).writes_directly:
             await self._calls.run(
-                partial(direct.remove, path, recursive=recursive, force=force, follow_symlinks=follow_symlinks)
+                partial(direct.remove, _native(path), recursive=recursive, force=force, follow_symlinks=follow_symlinks)
             )
             return
         params = said.RemoveParams(path=_uri(path), recursive=recursive, force=force, follow_symlinks=follow_symlinks)
         await self._in_helper(said.REMOVE, params, sandbox)
 
     async def copy(
-        self, source: str, destination: str, *, recursive: bool, sandbox: SandboxContext | None = None
+        self, source: Path, destination: Path, *, recursive: bool, sandbox: SandboxContext | None = None
     ) -> None:
         if way(sandbox).writes_directly:
-            await self._calls.run(partial(direct.copy, source, destination, recursive=recursive))
+            await self._calls.run(partial(direct.copy, _native(source), _native(destination), recursive=recursive))
             return
         params = said.CopyParams(source_path=_uri(source), destination_path=_uri(destination), recursive=recursive)
         await self._in_helper(said.COPY, params, sandbox)
 
     async def _in_helper(self, method: Method[Any, R], params: wire.Wire, sandbox: SandboxContext | None) -> R:
         assert sandbox is not None  # noqa: S101 - without a sandbox every way is direct
-        policy, attempt = decide(sandbox, self._helpers.host), _Attempt()
-        request = wire.encode(params)
-        call: Callable[[], bytes] = partial(self._helpers.run, method.name, request, policy, attempt.started)
+        attempt = _Attempt()
+        call: Callable[[], bytes] = partial(
+            self._helpers.run, method.name, wire.encode(params), sandbox, attempt.started
+        )
         try:
             return wire.decode(await self._calls.run(call), method.result)
         finally:
             attempt.give_up()  # ended already, unless the caller went away
 
 
-def _uri(path: str) -> PathUri:
-    return PathUri.from_native(path)
+def _uri(path: Path) -> PathUri:
+    return PathUri.from_native(os.fspath(path))
+
+
+def _native(path: Path) -> str:
+    """Bring a path into the form that the wire gives it, so that it means the same here and on another machine."""
+    return _uri(path).native()
 
 
 def _metadata(facts: direct.Metadata) -> Metadata:

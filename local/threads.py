@@ -7,16 +7,19 @@ all the same, because these threads are daemons. `ThreadPoolExecutor` would wait
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 IDLE_THREADS = 4
 
-_Job = Callable[[], None]
+_Tell = Callable[[], None]
+_Job = Callable[[], _Tell]
 
 
 class BlockingCalls:
@@ -36,15 +39,12 @@ class BlockingCalls:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
-        def job() -> None:
+        def job() -> _Tell:
             try:
                 value, error = function(), None
             except BaseException as caught:  # noqa: BLE001 - handed to the task that awaits it
                 value, error = None, caught
-            try:
-                loop.call_soon_threadsafe(_settle, future, value, error)
-            except RuntimeError:
-                return  # the loop has ended, and with it whoever waited
+            return partial(_tell, loop, future, value, error)
 
         self._submit(job)
         return await future
@@ -68,12 +68,22 @@ class BlockingCalls:
 
     def _work(self, job: _Job | None) -> None:
         while job is not None:
-            job()
+            tell = job()
             with self._lock:
-                if self._waiting >= self._idle_limit:
-                    return
-                self._waiting += 1
+                stays = self._waiting < self._idle_limit
+                self._waiting += stays
+            tell()  # after the count, so that whoever hears of it finds this thread free
+            if not stays:
+                return
             job = self._jobs.get()
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], value: object, error: BaseException | None
+) -> None:
+    # The loop may have ended, and with it whoever waited.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(_settle, future, value, error)
 
 
 def _settle(future: asyncio.Future[Any], value: object, error: BaseException | None) -> None:

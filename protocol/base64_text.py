@@ -1,14 +1,13 @@
 """Bytes as text: standard base64, padding required, no white space, no stray bits. Used on both sides of a pipe.
 
-Source: exec-server 0.169.0, PROTOCOL.md section 4, for what is refused and the words.
+Source: exec-server 0.169.0, observed, for what is refused and the words.
 """
 
 from __future__ import annotations
 
 import binascii
 
-_ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-_PAD = ord("=")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 class Base64Error(ValueError):
@@ -39,9 +38,9 @@ def from_base64(text: str) -> bytes:
 
 def _explain(raw: bytes) -> str:
     """Say what is wrong, where the reference says it is."""
-    foreign = next((offset for offset, symbol in enumerate(raw) if symbol not in _ALPHABET and symbol != _PAD), None)
-    if foreign is not None:
-        return _invalid(raw, foreign)
+    strange = raw.translate(None, _ALPHABET + b"=")
+    if strange:
+        return _invalid(raw, raw.index(strange[:1]))
     offset = len(raw.partition(b"=")[0])
     padding = raw[offset:]
     room = -offset % 4  # how many `=` belong after so many symbols

@@ -1,6 +1,6 @@
 """What a machine says of itself: `environment/info` and `environment/status`.
 
-Source: exec-server 0.169.0, PROTOCOL.md section 7. Real clients gate features on `capabilities`, so what we
+Source: exec-server 0.169.0, observed. Real clients gate features on `capabilities`, so what we
 do not have yet is false.
 """
 

@@ -1,6 +1,6 @@
 """The file methods: what is asked and what is answered.
 
-Source: exec-server 0.169.0, PROTOCOL.md section 9. Every path is a path URI. An option that is null or
+Source: exec-server 0.169.0, observed. Every path is a path URI. An option that is null or
 absent has the default of its comment; `sandbox` absent means the server's own rights.
 """
 

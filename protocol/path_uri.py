@@ -21,7 +21,7 @@ from .uri_syntax import PathUriError
 __all__ = ["ForeignPathError", "PathUri", "PathUriError", "encoded_length"]
 
 # A path has 4096 bytes at most, three characters each when escaped; what is much longer only costs time to read.
-MAX_URI_CHARS = 65_536
+MAX_URI_CHARS = 16_384
 _PREFIX = "file://"
 _PLAIN = b"!$&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_abcdefghijklmnopqrstuvwxyz|~"
 _WRITTEN = [chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in range(256)]

@@ -1,17 +1,25 @@
 """The sandbox context: what a caller sends to say where an operation may reach.
 
-Source: exec-server 0.169.0, SANDBOX.md section 1. Members are camelCase outside `permissions` and snake_case
+Source: exec-server 0.169.0, observed. Members are camelCase outside `permissions` and snake_case
 inside, as on the wire. This is what was said; `sandbox/policy.py` decides what it means.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, dataclass_transform
 
 from msgspec import Meta, Struct, field
 
 from .path_uri import PathUri
 from .wire import InvalidMember, Wire, require_u64
+
+# Directly below a writable root these decide what later runs with the user's rights: git's hooks and configuration,
+# the agents' own instructions, cloud credentials.
+PROTECTED_NAMES = (".git", ".agents", ".codex", ".aws")
+
+# bubblewrap takes 9,000 arguments, and a rule takes up to five.
+MAX_RULES = 1_000
 
 Access = Literal["read", "write", "deny", "none"]  # `none` is an input alias of `deny`
 Network = Literal["restricted", "enabled"]
@@ -136,6 +144,11 @@ class SandboxContext(Wire, omit_defaults=True):
     windows_sandbox_proxy_settings_mode: Literal["reconcile", "preserve"] | None = None
 
     def __post_init__(self) -> None:
+        roots = max(1, len(self.policy_roots))
+        if sum(roots if _is_per_root(entry) else 1 for entry in self._entries()) > MAX_RULES:
+            raise InvalidMember(
+                f"a sandbox policy may have {MAX_RULES} rules at most, one for each workspace root counted"
+            )
         if self.policy_cwd is None and any(_depends_on_cwd(entry) for entry in self._entries()):
             raise InvalidMember("file system sandbox context with dynamic permissions requires cwd")
 
@@ -157,6 +170,10 @@ class SandboxContext(Wire, omit_defaults=True):
         return []
 
 
+def _is_per_root(entry: Entry) -> bool:
+    return isinstance(entry.path, SpecialPlace) and isinstance(entry.path.value, ProjectRoots)
+
+
 def _depends_on_cwd(entry: Entry) -> bool:
     place = entry.path
     if isinstance(place, GlobPlace):
@@ -169,21 +186,29 @@ def read_only(*, cwd: PathUri | None = None) -> SandboxContext:
     return _managed([_entry(Root(), "read")], cwd=cwd, workspace_roots=[])
 
 
-def workspace_write(roots: list[PathUri], *, temporary: bool = True, network: Network = "restricted") -> SandboxContext:
+def workspace_write(
+    roots: Sequence[PathUri | str], *, temporary: bool = True, network: Network = "restricted"
+) -> SandboxContext:
     """Read everything, write below `roots` and the temporary folders: the CLI's workspace-write mode.
 
     Args:
-        roots: Existing folders; the first one is the policy's cwd.
-        temporary: Whether `/tmp` and the server's `TMPDIR` can be written.
+        roots: Existing folders, as URIs or absolute native paths; the first one is the policy's cwd.
+        temporary: Whether `/tmp` and the server's `TMPDIR` can be written, too.
         network: What sandboxed processes may do; file operations never have a network.
+
+    Raises:
+        ValueError: there is no root, or one is not absolute.
     """
+    if not roots:
+        raise ValueError("workspace_write needs a root that may be written")
+    folders = [PathUri.from_native(root) if isinstance(root, str) else root for root in roots]
     writable: tuple[Special, ...] = (ProjectRoots(), SlashTmp(), TmpDir())
     entries = [
         _entry(Root(), "read"),
         *(_entry(place, "write") for place in (writable if temporary else writable[:1])),
-        *(_entry(ProjectRoots(subpath=name), "read", skip=True) for name in (".git", ".agents", ".codex", ".aws")),
+        *(_entry(ProjectRoots(subpath=name), "read", skip=True) for name in PROTECTED_NAMES),
     ]
-    return _managed(entries, cwd=roots[0], workspace_roots=roots, network=network)
+    return _managed(entries, cwd=folders[0], workspace_roots=folders, network=network)
 
 
 def danger_full_access() -> SandboxContext:

@@ -1,6 +1,6 @@
 """The handshake: `initialize` and `initialized`.
 
-Source: exec-server 0.169.0, PROTOCOL.md section 6.
+Source: exec-server 0.169.0, observed
 """
 
 from __future__ import annotations

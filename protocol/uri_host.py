@@ -13,6 +13,7 @@ from __future__ import annotations
 from .uri_syntax import PathUriError, unescape
 
 _FORBIDDEN = frozenset(" #/:<>?@[\\]^|%\x7f") | frozenset(map(chr, range(0x20)))
+_MAX_HOST_CHARS = 253
 _BAD_NAME = "invalid URI: invalid international domain name"
 _BAD_IPV4 = "invalid URI: invalid IPv4 address"
 _BAD_IPV6 = "invalid URI: invalid IPv6 address"
@@ -37,6 +38,8 @@ def normalise(host: str) -> str:
 def _domain(host: str) -> str:
     try:
         name = unescape(host.encode("utf-8")).decode("utf-8")
+        if len(name) > _MAX_HOST_CHARS:  # no host has as many, and IDNA takes a time that grows with the square
+            raise PathUriError(_BAD_NAME)
         name = name.lower() if name.isascii() else _to_ascii(name)
     except UnicodeError:
         raise PathUriError(_BAD_NAME) from None

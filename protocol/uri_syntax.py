@@ -38,7 +38,7 @@ def normalise(text: str) -> str:
     if fragment:
         raise PathUriError("fragments are not allowed in path URIs")
     uri = "file://" + host + path
-    if b"\0" in unescape(path.encode("ascii")) and (host or reveal(path) is None):
+    if "%00" in path and (host or reveal(path) is None):
         raise PathUriError(f"'{uri}' is invalid on 'linux'")
     if not host and starts_with_drive(path):
         return "file:///" + path[1].upper() + path[2:]

@@ -45,6 +45,7 @@ class Transport(Protocol):
 
         Raises:
             ConnectionError: the connection has ended.
+            RequestRefused: the message is larger than the peer takes; nothing was sent.
         """
         ...
 
@@ -54,6 +55,10 @@ class Transport(Protocol):
 
     async def wait_ended(self) -> None:
         """Return once the connection has ended, also while frames are left to read."""
+        ...
+
+    def why_ended(self) -> str:
+        """Say how the connection ended, as far as is known."""
         ...
 
 
@@ -81,6 +86,10 @@ class Peer(Protocol):
     strict: bool  # whether an answer nobody waits for ends the connection
 
 
+class MalformedAnswer(ValueError):
+    """The peer answered something that is no result of the method; whether it was carried out is not known."""
+
+
 class ProtocolViolation(Exception):
     """The peer sent what may not come; the connection ends."""
 
@@ -106,12 +115,16 @@ class Connection:
             logger.info("the connection to %s ended: %s", self._peer.describe(), error)
         except ProtocolViolation as violation:
             logger.warning("closing the connection to %s: %s", self._peer.describe(), violation)
-            await self._transport.close(PROTOCOL_ERROR, str(violation)[:100])
+            await self._transport.close(PROTOCOL_ERROR, str(violation))
         finally:
             self._ended = True
             for waiting in self._pending.values():
                 if not waiting.done():
-                    waiting.set_exception(ConnectionResetError("the connection ended before the answer came"))
+                    waiting.set_exception(
+                        ConnectionResetError(
+                            f"the connection ended before the answer came: {self._transport.why_ended()}"
+                        )
+                    )
             await self._cancel_tasks()
 
     async def call(self, method: Method[P, R], params: P) -> R:
@@ -119,19 +132,25 @@ class Connection:
 
         Raises:
             ConnectionError: the connection ended first; whether the request was carried out is not known.
+            MalformedAnswer: the peer answered, but no result of this method.
             Exception: what the peer answered, as `protocol.errors.from_wire` says it.
         """
         if self._ended:
-            raise ConnectionResetError("the connection has ended")
+            raise ConnectionResetError(f"the connection has ended: {self._transport.why_ended()}")
         identifier = next(self._ids)
         waiting = self._pending[identifier] = asyncio.get_running_loop().create_future()
         try:
             await self._transport.send(envelope.request(identifier, method.name, params))
-            return wire.decode(await waiting, method.result)
+            answer = await waiting
         except WireError as error:
             raise from_wire(error.code, error.message) from None
         finally:
             del self._pending[identifier]
+            waiting.cancel()  # where sending failed, nobody awaits it any more
+        try:
+            return wire.decode(answer, method.result)
+        except WireError as error:
+            raise MalformedAnswer(f"the answer to {method.name} is malformed: {error}") from None
 
     async def notify(self, notice: Notice[P], params: P) -> None:
         """Send a notification."""
@@ -161,7 +180,7 @@ class Connection:
         if waiting is not None and not waiting.done():
             settle(waiting)
         elif self._peer.strict:
-            raise ProtocolViolation(f"an answer came for the id {identifier!r}, which nobody waits for")
+            raise ProtocolViolation(f"an answer came for the id {identifier!r:.80}, which no request of ours has")
 
     async def _take_request(self, request: envelope.Request) -> None:
         try:

@@ -2,13 +2,10 @@
 
 It is the Codex dialect of JSON-RPC: no `jsonrpc` member is written, and one that comes is ignored.
 
-Source: exec-server 0.169.0, PROTOCOL.md section 3.
+Source: exec-server 0.169.0, observed
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -120,20 +117,16 @@ def _required(identifier: RequestId | UnsetType) -> RequestId:
 
 
 def request(identifier: RequestId, method: str, params: object) -> bytes:
-    return _join({"id": identifier, "method": method, "params": params})
+    return encode({"id": identifier, "method": method, "params": params})
 
 
 def notification(method: str, params: object) -> bytes:
-    return _join({"method": method, "params": params})
+    return encode({"method": method, "params": params})
 
 
 def result(identifier: RequestId, value: object) -> bytes:
-    return _join({"id": identifier, "result": value})
+    return encode({"id": identifier, "result": value})
 
 
 def failure(identifier: RequestId, error: WireError) -> bytes:
-    return _join({"error": {"code": error.code, "message": error.message}, "id": identifier})
-
-
-def _join(members: Mapping[str, Any]) -> bytes:
-    return encode(members)
+    return encode({"error": {"code": error.code, "message": error.message}, "id": identifier})

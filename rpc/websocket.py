@@ -1,27 +1,37 @@
 """Frames over a WebSocket: the `Transport` of both sides, and the limits they share.
 
-Source: exec-server 0.169.0, PROTOCOL.md section 2.2.
+Source: exec-server 0.169.0, observed
 Differs: proper close frames (DIFFERENCES.md row 15), TCP_NODELAY (row 1; asyncio and uvloop set it).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from websockets.asyncio.connection import Connection as WebSocket
 from websockets.exceptions import ConnectionClosed
+
+from ..protocol.errors import RequestRefused
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 PING_INTERVAL_S = 30.0
 CLOSE_TIMEOUT_S = 1.0
+MAX_REASON_BYTES = 123  # RFC 6455: a control frame has 125 bytes, two of them the code
 
 
 class WebSocketTransport:
-    """A `Transport` over a connection of the websockets library."""
+    """A `Transport` over a connection of the websockets library.
 
-    def __init__(self, websocket: WebSocket) -> None:
+    Args:
+        websocket: An open connection.
+        max_sent_bytes: What the peer takes in one message; None sends whatever there is, in one frame. The reference
+            and this server take 64 MiB, in frames of 16 MiB.
+    """
+
+    def __init__(self, websocket: WebSocket, max_sent_bytes: int | None = None) -> None:
         self._websocket = websocket
+        self._max_sent_bytes = max_sent_bytes
 
     async def frames(self) -> AsyncIterator[str | bytes]:
         """Yield messages until the connection has ended."""
@@ -33,16 +43,36 @@ class WebSocketTransport:
             yield message
 
     async def send(self, text: bytes) -> None:
-        """Send one text frame."""
+        """Send one text message, in several frames where the peer limits them."""
+        limited = self._max_sent_bytes is not None
+        if self._max_sent_bytes is not None and len(text) > self._max_sent_bytes:
+            raise RequestRefused(
+                f"a message may have {self._max_sent_bytes} bytes at most, this one has {len(text)}; nothing was sent"
+            )
         try:
-            await self._websocket.send(text, text=True)
-        except ConnectionClosed as error:
-            raise ConnectionResetError(str(error)) from None
+            if limited and len(text) > MAX_FRAME_BYTES:
+                await self._websocket.send(_pieces(text), text=True)
+            else:
+                await self._websocket.send(text, text=True)
+        except ConnectionClosed:
+            raise ConnectionResetError(f"the connection has ended: {self.why_ended()}") from None
 
     async def close(self, code: int, reason: str) -> None:
-        """Send a close frame and wait a second at most for the peer's."""
-        await self._websocket.close(code, reason)
+        """Send a close frame, its reason cut to what one may have, and wait a second at most for the peer's."""
+        fitting = reason.encode("utf-8", "replace")[:MAX_REASON_BYTES].decode("utf-8", "ignore")
+        await self._websocket.close(code, fitting)
 
     async def wait_ended(self) -> None:
         """Return once the connection has ended, also while frames are left to read."""
         await self._websocket.wait_closed()
+
+    def why_ended(self) -> str:
+        """Say how the connection ended, as far as is known."""
+        code, reason = self._websocket.close_code, self._websocket.close_reason
+        return f"close code {code}" + (f", {reason}" if reason else "")
+
+
+def _pieces(text: bytes) -> Iterator[memoryview]:
+    view = memoryview(text)
+    for start in range(0, len(view), MAX_FRAME_BYTES):
+        yield view[start : start + MAX_FRAME_BYTES]

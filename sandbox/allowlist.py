@@ -3,7 +3,7 @@
 Not the server's environment: it holds tokens, and variables that change what a program loads (LD_PRELOAD,
 PYTHONPATH, BASH_ENV). Not an empty one either: bubblewrap is looked up in PATH, and `tmpdir` is TMPDIR.
 
-Source: exec-server 0.169.0, SANDBOX.md section 6.
+Source: exec-server 0.169.0, observed
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a plan to bubblewrap's arguments. Every option has its reason; the plan decides the mounts.
 
-Source: exec-server 0.169.0, SANDBOX.md section 4, for what is unshared and dropped.
+Source: exec-server 0.169.0, observed, for what is unshared and dropped.
 """
 
 from __future__ import annotations

@@ -11,17 +11,17 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator
-from typing import Any
 
 import msgspec
 
 from ..protocol.errors import from_wire
+from ..protocol.sandbox import SandboxContext
 from .disk import Disk, RealDisk
 from .errors import HelperFailed, SandboxError
 from .launch import Launch, open_empty_file, sandboxed
 from .plan import Plan, Runtime
 from .planner import make_plan
-from .policy import Host, Policy
+from .policy import Host, Policy, decide
 from .process import Answer, HelperProcess
 from .search import BwrapSearch
 
@@ -61,7 +61,7 @@ class Helpers:
         disk: Disk | None = None,
         timeout_s: float = HELPER_TIMEOUT_S,
     ) -> None:
-        self.host = Host(tmpdir=launch.environment.get("TMPDIR") or None)
+        self._host = Host(tmpdir=launch.environment.get("TMPDIR") or None)
         self._launch = launch
         self._runtime = runtime
         self._search = search
@@ -71,16 +71,20 @@ class Helpers:
         self._lock = threading.Lock()
         self._closed = False
 
-    def plan(self, policy: Policy) -> Plan:
-        """Make the plan for a policy from the disk as it is now; see `planner.make_plan` for errors."""
+    def _plan(self, policy: Policy) -> Plan:
         try:
             return make_plan(policy, self._runtime, self._disk)
         except OSError as error:
             raise SandboxError(f"cannot plan the sandbox: {error.filename}: {error.strerror}") from error
 
     @contextlib.contextmanager
-    def prepared(self, policy: Policy) -> Generator[tuple[Launch, list[int]]]:
-        """Build the launch for a policy; the descriptors it names are open inside the `with` block."""
+    def prepared(self, context: SandboxContext) -> Generator[tuple[Launch, list[int]]]:
+        """Build the launch for a context; the descriptors it names are open inside the `with` block.
+
+        Raises:
+            SandboxError: see `policy.decide`, `search.find` and `planner.make_plan`.
+        """
+        policy = decide(context, self._host)
         bwrap = self._search.find(policy)
         logger.info("sandboxed operation under %s (%s)", bwrap.path, bwrap.origin)
         descriptors: list[int] = []
@@ -90,7 +94,7 @@ class Helpers:
             return descriptors[-1]
 
         try:
-            yield sandboxed(self._launch, self.plan(policy), bwrap, open_empty), descriptors
+            yield sandboxed(self._launch, self._plan(policy), bwrap, open_empty), descriptors
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -99,7 +103,7 @@ class Helpers:
         self,
         operation: str,
         params: bytes,
-        policy: Policy,
+        context: SandboxContext,
         on_start: Callable[[HelperProcess], None] | None = None,
     ) -> bytes:
         """Carry out one operation in a helper of its own; blocks until it has answered.
@@ -107,7 +111,7 @@ class Helpers:
         Args:
             operation: Method name, `fs/writeFile`.
             params: The method's params as JSON.
-            policy: A confined policy.
+            context: What the caller sent, of a kind that confines (see `policy.way`).
             on_start: Called with the process, for a caller that may want to kill it.
 
         Returns:
@@ -116,7 +120,7 @@ class Helpers:
         Raises:
             WireError: The operation's own error, or a `SandboxError` when there was no helper's answer.
         """
-        with self.prepared(policy) as (launch, descriptors):
+        with self.prepared(context) as (launch, descriptors):
             process = self._start(launch, descriptors)
         try:
             if on_start is not None:
@@ -176,5 +180,5 @@ def _status(answer: Answer) -> str:
     return f"signal: {-answer.returncode} ({name}): {complaint}"
 
 
-def _excerpt(raw: bytes, limit: int = 80) -> Any:
+def _excerpt(raw: bytes, limit: int = 80) -> str:
     return repr(raw[:limit].decode(errors="replace")) + ("..." if len(raw) > limit else "")

@@ -1,6 +1,7 @@
 """From a command to the same command under bwrap: argv, environment, working folder. Pure but for open files.
 
-The helper is started by `sys.executable -I`: without it a `json.py` in the working folder would run inside.
+The helper is started by `python -I -S .../codex_py/__main__.py`. Without -I a `json.py` in the working folder would run
+inside; without -S so would whatever a `.pth` file or a `sitecustomize` names, before the guard has looked (decision 6).
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 
 from .allowlist import helper_environment
 from .bwrap import OpenEmpty, arguments
-from .plan import Plan
+from .plan import Plan, Reserved
 from .search import Bwrap
 
-HELPER_COMMAND = (sys.executable, "-I", "-m", "codex_py", "fs-helper")
+_MAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__main__.py")
+HELPER_COMMAND = (sys.executable, "-I", "-S", _MAIN, "fs-helper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,16 @@ def _guard(plan: Plan) -> tuple[str, ...]:
     """Tell the helper which directories its roots must be and which names it must not create."""
     if not plan.roots and not plan.reserved:
         return ()
-    roots = [{"path": root.path, **root.identity._asdict()} for root in plan.roots]
-    reserved = [{**item.directory._asdict(), "name": item.name} for item in plan.reserved]
-    return ("--guard", json.dumps({"roots": roots, "reserved": reserved}, separators=(",", ":")))
+    told = {
+        "roots": [{"path": root.path, **root.identity._asdict()} for root in plan.roots],
+        "reserved": [_told(item) for item in plan.reserved],
+        "kept": [_told(item) for item in plan.kept],
+    }
+    return ("--guard", json.dumps(told, separators=(",", ":")))
+
+
+def _told(item: Reserved) -> dict[str, object]:
+    return {**item.directory._asdict(), "name": item.name}
 
 
 def open_empty_file() -> int:

@@ -42,7 +42,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A writable directory as it was when the plan was made; the helper checks that it still is."""
+    """A writable directory or file as it was when the plan was made; the helper checks that it still is."""
 
     path: str
     identity: Identity
@@ -59,11 +59,18 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole sandbox of one helper."""
+    """The whole sandbox of one helper.
+
+    Attributes:
+        reserved: Names that do not exist and must not come into being.
+        kept: Directories on the way to a reserved name. They exist; removed and made anew, they would be others, in
+            which the name is not reserved.
+    """
 
     mounts: tuple[Mount, ...]
     roots: tuple[Root, ...] = ()
     reserved: tuple[Reserved, ...] = ()
+    kept: tuple[Reserved, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """From a policy to a plan. It depends on the policy, the runtime and the answers of a `Disk`, nothing else.
 
-Source: exec-server 0.169.0, SANDBOX.md section 4; the effects are the same, the arguments are not.
+Source: exec-server 0.169.0, observed; the effects are the same, the arguments are not.
 Differs: protected names that do not exist are not stubbed on the disk: they are `reserved`, and the helper
 refuses to create them (DIFFERENCES.md row 9). A file may be a writable root, and denies may nest (row 10).
 The runtime is read-only under every policy (row 13). `/proc` is read-only as a whole (row 7).
@@ -8,13 +8,16 @@ The runtime is read-only under every policy (row 13). `/proc` is read-only as a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
-from .disk import Disk
+from .disk import Disk, Identity
 from .errors import UnenforceablePolicy
 from .plan import Mount, Op, Plan, Reserved, Root, Runtime, covers
 from .policy import Access, Policy
 from .rules import Placed, place_rules
+
+_NAME_MAX = 255
 
 
 def make_plan(policy: Policy, runtime: Runtime, disk: Disk) -> Plan:
@@ -39,7 +42,8 @@ class _Planner:
         self._mounts: list[Mount] = []
         self._unsealed: list[Mount] = []
         self._roots: list[Root] = []
-        self._reserved: dict[tuple[object, str], Reserved] = {}
+        self._reserved: dict[tuple[Identity, str], Reserved] = {}
+        self._kept: dict[tuple[Identity, str], Reserved] = {}
 
     def plan(self) -> Plan:
         base = self._rules[0]
@@ -48,7 +52,9 @@ class _Planner:
             self._lay(rule)
         topmost = {mount.path: mount for mount in self._mounts}
         seals = [Mount(Op.SEAL, mount.path, mount.reason) for mount in self._unsealed if topmost[mount.path] is mount]
-        return Plan((*self._mounts, *seals), tuple(self._roots), tuple(self._reserved.values()))
+        return Plan(
+            (*self._mounts, *seals), tuple(self._roots), tuple(self._reserved.values()), tuple(self._kept.values())
+        )
 
     def _lay_base(self, base: Placed) -> None:
         match base.access:
@@ -74,21 +80,20 @@ class _Planner:
             if rule.access != "write" and around == "write":
                 self._reserve(rule)
         elif rule.access == "write":
-            self._lay_write(rule, is_directory=kind == "directory")
+            self._lay_write(rule)
         elif rule.access == "read":
             self._lay_read(rule, around)
         elif around != "deny":
             self._lay_deny(rule, is_directory=kind == "directory")
 
-    def _lay_write(self, rule: Placed, *, is_directory: bool) -> None:
+    def _lay_write(self, rule: Placed) -> None:
         if covers("/proc", rule.path):
             raise UnenforceablePolicy(
                 f"cannot enforce the {rule.reason}: /proc inside a sandbox shows the sandbox's own processes "
                 "and is read-only"
             )
         self._mount(Op.WRITE, rule.path, rule.reason, "write")
-        if is_directory:
-            self._roots.append(Root(rule.path, self._disk.identity(rule.path)))
+        self._roots.append(Root(rule.path, self._disk.identity(rule.path)))
 
     def _lay_read(self, rule: Placed, around: Access) -> None:
         if around == "write" or self._nowhere(rule.path):
@@ -108,12 +113,21 @@ class _Planner:
             self._mount(Op.HIDE_DIRECTORY, rule.path, rule.reason, "deny", seal=True)
 
     def _reserve(self, rule: Placed) -> None:
-        """Keep the first missing component of a path from being created."""
+        """Keep the first missing component of a path from being created, and the way to it from being made anew."""
+        root = self._nearest(rule.path)
         directory, name = _split(rule.path)
         while self._disk.kind(directory) is None:
             directory, name = _split(directory)
+        self._note(self._reserved, directory, name, rule.reason)
+        while directory != root:
+            directory, name = _split(directory)
+            self._note(self._kept, directory, name, rule.reason)
+
+    def _note(self, names: dict[tuple[Identity, str], Reserved], directory: str, name: str, reason: str) -> None:
+        if len(os.fsencode(name)) > _NAME_MAX:
+            return  # the kernel creates no such name
         identity = self._disk.identity(directory)
-        self._reserved.setdefault((identity, name), Reserved(identity, name, rule.reason))
+        names.setdefault((identity, name), Reserved(identity, name, reason))
 
     def _has_writable_below(self, path: str) -> bool:
         return any(

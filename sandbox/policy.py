@@ -1,6 +1,6 @@
 """From what the caller sent to what we decided: a sandbox context becomes a `Policy`. Pure; no disk is read.
 
-Source: exec-server 0.169.0, SANDBOX.md sections 1 and 2.
+Source: exec-server 0.169.0, observed
 Differs: a trailing slash in an entry is accepted (the reference dies of it); globs are refused until they
 are enforced.
 
@@ -24,10 +24,6 @@ from .errors import InvalidPolicy, UnenforceablePolicy
 Access = Literal["read", "write", "deny"]
 
 STRENGTH: dict[Access, int] = {"read": 0, "write": 1, "deny": 2}
-
-# Directly below a writable root these decide what later runs with the user's rights: git's hooks and
-# configuration, the agents' own instructions, cloud credentials.
-PROTECTED_NAMES = (".git", ".agents", ".codex", ".aws")
 
 # The platform's own programs and libraries: the special place `minimal`.
 MINIMAL_ROOTS = (
@@ -136,7 +132,7 @@ def decide(context: said.SandboxContext, host: Host) -> Policy:
     permissions = context.permissions
     if not isinstance(permissions, said.Managed) or not isinstance(permissions.file_system, said.Restricted):
         raise InvalidPolicy("this policy confines nothing, so there is no sandbox to build")
-    cwd = None if context.policy_cwd is None else _native(context.policy_cwd, "{error}")
+    cwd = None if context.policy_cwd is None else _native(context.policy_cwd)
     roots = tuple(
         _native(uri, "file system sandbox workspace root is not native to this exec-server host: {error}")
         for uri in context.policy_roots
@@ -206,8 +202,8 @@ def _is_root(entry: said.Entry) -> bool:
     return isinstance(entry.path, said.SpecialPlace) and isinstance(entry.path.value, said.Root)
 
 
-def _native(uri: PathUri, text: str) -> str:
+def _native(uri: PathUri, text: str = "{error}") -> str:
     try:
         return uri.native()
     except ForeignPathError as error:
-        raise InvalidPolicy(text.format(uri=uri, error=error)) from None
+        raise InvalidPolicy(text.format(error=error)) from None

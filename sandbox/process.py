@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -54,12 +55,12 @@ class HelperProcess:
             HelperTimedOut: -32603; it was killed after `timeout_s`.
             HelperFailed: -32603; it was killed because it wrote more than an answer can be.
         """
-        exited = os.pidfd_open(self._popen.pid)
         try:
-            answer, complaint = self._converse(exited, request, timeout_s)
+            answer, complaint = self._converse(request, timeout_s)
         finally:
             self.kill()
-            self._reap(exited)
+            with self._lock:
+                self._popen.wait()
             self._close_pipes()
         return Answer(self._popen.returncode, answer, complaint)
 
@@ -69,20 +70,12 @@ class HelperProcess:
             if self._popen.returncode is None:
                 os.killpg(self._popen.pid, signal.SIGKILL)
 
-    def _reap(self, exited: int) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(exited, selectors.EVENT_READ)
-            selector.select()
-        os.close(exited)
-        with self._lock:
-            self._popen.wait()
-
-    def _converse(self, exited: int, request: bytes, timeout_s: float) -> tuple[bytes, bytes]:
+    def _converse(self, request: bytes, timeout_s: float) -> tuple[bytes, bytes]:
         stdin, stdout, stderr = self._popen.stdin, self._popen.stdout, self._popen.stderr
         assert stdin is not None and stdout is not None and stderr is not None  # noqa: S101, PT018 - PIPE above
         deadline = time.monotonic() + timeout_s
         answer, complaint, left = bytearray(), bytearray(), memoryview(request)
-        with selectors.DefaultSelector() as selector:
+        with _descriptor_of_exit(self._popen.pid) as exited, selectors.DefaultSelector() as selector:
             os.set_blocking(stdin.fileno(), False)
             selector.register(stdin, selectors.EVENT_WRITE)
             for readable in (stdout, stderr, exited):
@@ -130,3 +123,13 @@ class HelperProcess:
         for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+@contextlib.contextmanager
+def _descriptor_of_exit(pid: int) -> Generator[int]:
+    """Open a descriptor that can be read once the process has ended; its status stays to be reaped."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -6,14 +6,18 @@ where the sandbox cannot change it: otherwise a program inside could aim the nex
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..protocol.sandbox import PROTECTED_NAMES
 from .disk import Disk
 from .errors import UnenforceablePolicy
 from .plan import Runtime, covers
-from .policy import PROTECTED_NAMES, STRENGTH, Access, Policy, Rule
+from .policy import STRENGTH, Access, Policy, Rule
+
+_PATH_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,11 @@ class _Placing:
             self._chosen[placed.path] = placed
 
     def _canonical(self, rule: Rule) -> Placed:
+        if len(os.fsencode(rule.path)) >= _PATH_MAX:
+            raise UnenforceablePolicy(
+                f"cannot enforce a {rule.access} entry whose path is longer than {_PATH_MAX - 1} bytes: "
+                f"{rule.path[:80]}..."
+            )
         for link, _ in self._links(rule.path):
             self._require_stable(link, rule)
         return Placed(self._disk.canonical(rule.path), rule.access, rule.reason)
@@ -135,16 +144,22 @@ class _Placing:
         head = (self._disk.head(pointer) or "").strip()
         if not head.startswith("gitdir:"):
             return
-        directory = self._pointed(posixpath.dirname(pointer), head.removeprefix("gitdir:"))
+        rule = Rule(pointer, "read", f"git directory that {pointer} points to")
+        directory = self._pointed(posixpath.dirname(pointer), head.removeprefix("gitdir:"), rule)
         common = self._disk.head(posixpath.join(directory, "commondir"))
-        targets = [directory] if common is None else [directory, self._pointed(directory, common)]
+        targets = [directory] if common is None else [directory, self._pointed(directory, common, rule)]
         for target in targets:
             # Elsewhere than in a writable root it is read-only, or hidden, already.
             if any(covers(root, target) for root in self._writable):
-                yield Placed(target, "read", f"git directory that {pointer} points to")
+                yield Placed(target, "read", rule.reason)
 
-    def _pointed(self, base: str, text: str) -> str:
-        return self._disk.canonical(posixpath.normpath(posixpath.join(base, text.strip("\r\n\t "))))
+    def _pointed(self, base: str, text: str, rule: Rule) -> str:
+        path = posixpath.join(base, text.strip("\r\n\t "))
+        if "\0" in path:
+            return base  # no path at all; git cannot follow it either
+        for link, _ in self._links(path):
+            self._require_stable(link, rule)
+        return self._disk.canonical(path)
 
     # -- what the helper needs
 

@@ -8,6 +8,8 @@ import sys
 from .plan import Runtime
 from .policy import MINIMAL_ROOTS
 
+_ENVIRONMENT_NAMES = frozenset({"pyvenv.cfg", "bin", "lib", "lib64", "include", "share", "CACHEDIR.TAG"})
+
 
 def this_runtime(package: str, bundled_bwrap: str | None, *further: str) -> Runtime:
     """Collect the runtime of the running interpreter.
@@ -18,7 +20,7 @@ def this_runtime(package: str, bundled_bwrap: str | None, *further: str) -> Runt
         further: What a helper command of another kind needs besides.
     """
     library = f"{sys.platlibdir}/python{sys.version_info.major}.{sys.version_info.minor}"
-    wanted = [
+    existing = [
         sys.executable,
         os.path.dirname(os.__file__),
         os.path.join(sys.base_exec_prefix, library),
@@ -28,16 +30,30 @@ def this_runtime(package: str, bundled_bwrap: str | None, *further: str) -> Runt
         *further,
     ]
     if bundled_bwrap is not None:
-        wanted.append(os.path.dirname(bundled_bwrap))
-    existing = [path for path in dict.fromkeys(wanted) if os.path.exists(path)]
-    return Runtime(tuple(existing), MINIMAL_ROOTS)
+        existing.append(os.path.dirname(bundled_bwrap))
+    paths = [*_import_paths(), *(path for path in existing if os.path.exists(path))]
+    return Runtime(tuple(dict.fromkeys(paths)), MINIMAL_ROOTS)
+
+
+def _import_paths() -> list[str]:
+    """Return where this interpreter imports from, also what does not exist (yet), such as `python311.zip`.
+
+    What a program inside could put there would run outside, when the next server starts. The first entry is left out
+    (it is the folder of the script, or the working folder), and so is what the user has chosen by PYTHONPATH.
+    """
+    chosen = {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    first = 0 if sys.flags.safe_path else 1
+    return [entry for entry in sys.path[first:] if os.path.isabs(entry) and entry not in chosen]
 
 
 def _environment_paths() -> list[str]:
-    """Return the parts of a virtual environment; not the folder itself, which may be the project's."""
+    """Return the virtual environment, or, where its folder holds other things, too, the parts that are its own."""
     if sys.prefix == sys.base_prefix:
         return []
-    return [os.path.join(sys.prefix, name) for name in ("pyvenv.cfg", "bin", "lib", "lib64")]
+    names = {name for name in os.listdir(sys.prefix) if not name.startswith(".")}
+    if names <= _ENVIRONMENT_NAMES:
+        return [sys.prefix]
+    return [os.path.join(sys.prefix, name) for name in sorted(_ENVIRONMENT_NAMES)]
 
 
 def _package_paths(package: str) -> list[str]:

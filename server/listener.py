@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -39,6 +40,7 @@ class Listener:
         environment: The machine that is offered.
         concurrent_requests: How many requests of one connection run at once; further ones wait unread.
         session_ttl_s: How long a session without a connection can be resumed.
+        clock: Seconds that only grow; sessions expire by it.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Listener:
         *,
         concurrent_requests: int = CONCURRENT_REQUESTS,
         session_ttl_s: float = SESSION_TTL_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._environment = environment
         self._concurrent_requests = concurrent_requests
-        self._sessions = SessionRegistry(time.monotonic, session_ttl_s)
+        self._sessions = SessionRegistry(clock, session_ttl_s)
+        self._clock = clock
         self._server: Server | None = None
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -102,7 +106,7 @@ class Listener:
             self._expiry = None
         due = self._sessions.next_expiry()
         if due is not None:
-            self._expiry = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._expire)
+            self._expiry = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._expire)
 
     def _expire(self) -> None:
         self._expiry = None

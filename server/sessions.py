@@ -11,7 +11,7 @@
 Expiry is decided when somebody asks, by the clock that is handed in: at the boundary itself the session is gone,
 whether or not anybody has cleared it away yet.
 
-Source: exec-server 0.169.0, PROTOCOL.md section 6.3.
+Source: exec-server 0.169.0, observed
 """
 
 from __future__ import annotations
@@ -74,9 +74,6 @@ class SessionRegistry:
         self._clock = clock
         self._ttl_s = ttl_s
         self._sessions: dict[str, Session] = {}
-
-    def __len__(self) -> int:
-        return len(self._sessions)
 
     def open(self) -> Session:
         """Begin a session, attached to whoever asks. Its id cannot be guessed: it is all a resume has to show."""

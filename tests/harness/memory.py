@@ -32,6 +32,9 @@ class MemoryTransport:
     async def wait_ended(self) -> None:
         await self.ended.wait()
 
+    def why_ended(self) -> str:
+        return "closed in memory"
+
     def end(self) -> None:
         """End the connection, on both sides."""
         for side in (self, self.other):

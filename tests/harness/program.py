@@ -39,7 +39,7 @@ def _exec_server(url: str) -> int:
     helpers = build_helpers(
         dict(os.environ),
         timeout_s=float(os.environ.get("HARNESS_HELPER_TIMEOUT_S", "60")),
-        command=(sys.executable, "-I", HERE, "fs-helper"),
+        command=(sys.executable, "-I", "-S", HERE, "fs-helper"),
         command_files=(HERE,),
     )
     return serve(parse(url), helpers)

@@ -28,6 +28,7 @@ def guard(*roots: Path, reserved: tuple[str, ...] = (".git",)) -> str:
                 for _, found in status
                 for name in reserved
             ],
+            "kept": [],
         }
     )
 
@@ -78,19 +79,19 @@ def test_a_root_that_was_swapped_ends_the_helper(tmp_path: Path) -> None:
     root.rmdir()
     (tmp_path / "other").rename(root)
     reason = failed(write(root / "f"), "--guard", text)
-    assert reason.startswith(f"sandbox root {root} is not the directory that was planned")
+    assert reason.startswith(f"sandbox root {root} is not what was planned")
     assert not list(root.iterdir())
 
 
-@pytest.mark.parametrize("what", ["gone", "file"])
+@pytest.mark.parametrize("what", ["gone", "link"])
 def test_a_root_that_is_no_directory_any_more_ends_the_helper(tmp_path: Path, what: str) -> None:
     root = tmp_path / "ws"
     root.mkdir()
     text = guard(root)
     root.rmdir()
-    if what == "file":
-        root.touch()
-    assert failed(write(root), "--guard", text).startswith(f"sandbox root {root} is not the directory")
+    if what == "link":
+        root.symlink_to(tmp_path)
+    assert failed(write(root), "--guard", text).startswith(f"sandbox root {root} is not what was planned")
 
 
 @pytest.mark.parametrize("kind", ["directory", "file", "dangling link"])
@@ -152,6 +153,7 @@ def test_a_path_that_is_not_utf_8_survives_the_command_line(tmp_path: Path) -> N
         ("", "--guard is not JSON: EOF while parsing a value at character 0"),
         ("{}", "missing field `roots`"),
         ('{"roots":[]}', "missing field `reserved`"),
+        ('{"roots":[],"reserved":[]}', "missing field `kept`"),
         ('{"roots":{},"reserved":[]}', "`roots` of --guard: invalid type: map, expected an array"),
         ('{"roots":[1],"reserved":[]}', "invalid type: number for `roots[0]`, expected an object"),
         ('{"roots":[{"path":"/"}],"reserved":[]}', "missing field `device`"),
@@ -167,6 +169,30 @@ def test_a_guard_that_cannot_be_read_ends_the_helper(text: str, reason: str) -> 
 
 def test_a_guard_needs_a_value() -> None:
     assert failed(b"", "--guard") == "--guard needs a value"
+
+
+def test_a_kept_directory_may_exist_and_is_not_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    told = json.loads(guard(tmp_path, reserved=()))
+    found = tmp_path.stat()
+    told["kept"] = [{"device": found.st_dev, "inode": found.st_ino, "name": "sub"}]
+    text = json.dumps(told)
+    assert json.loads(run(write(tmp_path / "sub" / "f"), "--guard", text).stdout)["status"] == "ok"
+    (tmp_path / "sub" / "f").unlink()
+    (tmp_path / "sub").rmdir()
+    make = {"operation": "fs/createDirectory", "params": {"path": f"file://{tmp_path}/sub"}}
+    assert "Read-only" in json.loads(run(make, "--guard", text).stdout)["payload"]["message"]
+    assert not (tmp_path / "sub").exists()
+
+
+def test_a_root_may_be_a_file_and_is_compared_too(tmp_path: Path) -> None:
+    root = tmp_path / "f"
+    root.touch()
+    text = guard(root, reserved=())
+    assert json.loads(run(write(root), "--guard", text).stdout)["status"] == "ok"
+    root.rename(tmp_path / "old")
+    root.symlink_to("old")
+    assert failed(write(root), "--guard", text).startswith(f"sandbox root {root} is not what was planned")
 
 
 def test_without_the_argument_there_is_no_guard() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
+import codex_py
 from codex_py.sandbox.allowlist import ALLOWED, helper_environment
 from codex_py.sandbox.disk import Identity
 from codex_py.sandbox.launch import helper_launch, sandboxed
@@ -80,7 +82,7 @@ def test_the_launch_is_bwrap_then_its_options_then_the_isolated_helper() -> None
     launch = sandboxed(helper_launch(GOOD), PLAN, BWRAP, no_files)
     before, after = launch.argv[: launch.argv.index("--")], launch.argv[launch.argv.index("--") + 1 :]
     assert before[0] == "/usr/bin/bwrap"
-    assert after == (sys.executable, "-I", "-m", "codex_py", "fs-helper")
+    assert after == (sys.executable, "-I", "-S", str(Path(codex_py.__file__).with_name("__main__.py")), "fs-helper")
     assert launch.cwd == "/"
 
 
@@ -96,4 +98,5 @@ def test_the_guard_tells_the_helper_its_roots_and_reserved_names() -> None:
     assert json.loads(launch.argv[-1]) == {
         "roots": [{"path": "/ws", "device": 5, "inode": 6}],
         "reserved": [{"device": 5, "inode": 6, "name": ".git"}],
+        "kept": [],
     }

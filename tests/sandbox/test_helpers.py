@@ -18,9 +18,9 @@ from codex_py.sandbox.plan import Runtime
 from codex_py.sandbox.process import HelperProcess
 from codex_py.sandbox.search import BwrapSearch
 
-from .samples import policy
+from .samples import context
 
-READ_ONLY = policy(":root=read")
+READ_ONLY = context(":root=read")
 OPTIONS = "--as-pid-1 --die-with-parent --new-session --perms --ro-bind-data --unshare-user"
 HELP = f'[ "$1" = --help ] && {{ echo {OPTIONS}; exit; }}\n'
 OK = '{"status":"ok","payload":{"operation":"fs/writeFile","response":{}}}'
@@ -152,7 +152,7 @@ def test_without_any_bwrap_nothing_is_run(tmp_path: Path) -> None:
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     (tmp_path / "denied").write_text("x")
-    hiding = policy(f":root=read {tmp_path}/denied=deny")
+    hiding = context(f":root=read {tmp_path}/denied=deny")
     helping = helpers(tmp_path, f"cat >/dev/null; echo '{OK}'")
     before = os.listdir("/proc/self/fd")
     for _ in range(5):

@@ -191,7 +191,7 @@ def test_a_file_can_be_a_writable_root(disk: FakeFilesystem) -> None:
     disk.create_file("/ws/a.txt")
     made = plan(":root=read /ws/a.txt=write")
     assert shown(made) == [*FIRST, "WRITE /ws/a.txt", *LAST]
-    assert made.roots == ()
+    assert [root.path for root in made.roots] == ["/ws/a.txt"]
 
 
 def test_a_symlinked_writable_root_is_mounted_where_it_leads(disk: FakeFilesystem) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from harness.exec_server import ExecServer, exec_server
 
+import codex_py
 from codex_py.client.connect import connect
 from codex_py.protocol.path_uri import PathUri
 from codex_py.protocol.sandbox import SandboxContext, read_only, workspace_write
@@ -19,7 +20,7 @@ from codex_py.protocol.sandbox import SandboxContext, read_only, workspace_write
 from .fake_bwrap import BIN, calls
 
 COMMAND = [sys.executable, "-m", "codex_py"]
-HELPER = [sys.executable, "-I", "-m", "codex_py", "fs-helper"]
+HELPER = [sys.executable, "-I", "-S", str(Path(codex_py.__file__).with_name("__main__.py")), "fs-helper"]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ _BOTH_NAMES = Differs(
 )  # fmt: skip
 _NOT_HTTP = Differs("decision 3: what is no plain GET or HEAD is dropped", (_CLOSED, SAME))
 _LINK = Differs("a rule through a link that the sandbox could change is refused", (Accept(-32603, "cannot enforce"),))
-_LONG = Differs("a path URI has a limit", (Accept(-32602, "65536 characters at most"),))
+_LONG = Differs("a path URI has a limit", (Accept(-32602, "16384 characters at most"),))
 
 
 @dataclass(frozen=True, slots=True)
