@@ -133,8 +133,10 @@ def requests(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 def main(arguments: list[str]) -> None:
     """Measure the commands, given as NAME=COMMAND."""
-    servers = [Server(*argument.split("=", 1)) for argument in arguments]
+    servers: list[Server] = []
     try:
+        for argument in arguments:
+            servers.append(Server(*argument.split("=", 1)))  # noqa: PERF401 - one that fails must not lose the others
         with tempfile.TemporaryDirectory(dir=Path.home()) as name:
             figures = requests(Path(name))
             for _ in range(ROUNDS):
@@ -145,6 +147,11 @@ def main(arguments: list[str]) -> None:
         for server in servers:
             server.process.terminate()
             server.process.wait()
+    report(servers, list(figures))
+
+
+def report(servers: list[Server], figures: list[str]) -> None:
+    """Print the best median of each server, and its ratio to the first."""
     first, *others = servers
     table = Table("median of a round trip", first.name, *(f"{other.name} (x)" for other in others))
     for figure in figures:

@@ -26,6 +26,7 @@ from rich.table import Table
 
 from codex_py.client.connect import connect
 from codex_py.environment.environment import Environment
+from codex_py.protocol.errors import WireError
 from codex_py.protocol.path_uri import PathUri
 from codex_py.protocol.sandbox import (
     Entry,
@@ -100,7 +101,7 @@ async def run(environment: Environment, folder: Path, report: Report) -> None:
         unharmed=folder / "outside/escape.txt",
     )
     await report.refused(
-        "write workspace/.git/hooks/pre-commit",
+        "write a hook into workspace/.git/hooks",
         files.write_file(f"{workspace}/.git/hooks/pre-commit", b"#!/bin/sh\n", sandbox=box),
         unharmed=workspace / ".git/hooks/pre-commit",
     )
@@ -145,13 +146,17 @@ def main() -> int:
             console.print(f"exec-server listens on {url}")
             prepare(Path(name).resolve())
             asyncio.run(_connected(url, Path(name).resolve(), report))
+        except WireError as error:
+            console.print(f"the sandbox cannot run here: {error}", markup=False, soft_wrap=True)
+            console.print("what it may mean, and the remedy: docs/SANDBOX.md, «When it cannot run»")
+            return 1
         finally:
             server.terminate()
             status = server.wait()
             reader.join()
     console.print(report.table)
     for line in sorted({line.partition("sandboxed operation under ")[2].strip() for line in log} - {""}):
-        console.print(f"bubblewrap that ran: {line}")
+        console.print(f"bubblewrap that ran: {line}", soft_wrap=True, highlight=False)
     console.print(f"the server ended with status {status}")
     return 1 if report.failed or status != 0 else 0
 

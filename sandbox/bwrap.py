@@ -23,7 +23,7 @@ _BEFORE = (
     "--as-pid-1",  # the helper is the only process there: no second one to reap for it
     "--new-session",  # no controlling terminal to push keystrokes into (TIOCSTI)
     "--die-with-parent",  # a helper never outlives its server
-    "--unshare-user",  # root inside is nobody outside
+    "--unshare-user",  # capabilities inside are none outside; the uid stays
     "--unshare-pid",  # processes outside can be neither seen nor signalled
     "--unshare-ipc",  # no shared memory or queues of the host
     "--unshare-net",  # a file operation never needs the network

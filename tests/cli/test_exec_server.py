@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -192,3 +193,54 @@ def test_it_ends_while_an_operation_is_stuck_in_the_kernel(tmp_path: Path) -> No
         holder.wait()
         holder.stdin.close()
         holder.stdout.close()
+
+
+def test_it_ends_while_a_client_does_not_read_its_answer(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(20_000_000))
+    with exec_server() as server, socket.create_connection(("127.0.0.1", server.port)) as silent:
+        silent.sendall(HANDSHAKE)
+        assert b" 101 " in silent.recv(4096)
+        for message in (
+            {"id": 1, "method": "initialize", "params": {"clientName": "silent"}},
+            {"method": "initialized"},
+            {"id": 2, "method": "fs/readFile", "params": {"path": (tmp_path / "large").as_uri()}},
+        ):
+            silent.sendall(frame(message))
+        with server.session() as other:  # answered after the large file has been read
+            other.request("fs/getMetadata", {"path": (tmp_path / "large").as_uri()})
+        assert server.stop() == 0
+
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def frame(message: object) -> bytes:
+    payload = json.dumps(message).encode()
+    return bytes((0x81, 0xFE)) + len(payload).to_bytes(2, "big") + bytes(4) + payload
+
+
+def test_it_ends_while_a_handshake_is_half_done() -> None:
+    with exec_server() as server, socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.sendall(HANDSHAKE[:20])
+        with server.session() as other:
+            other.request("environment/status")
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_it_runs_without_stdin_or_stderr(closed: str) -> None:
+    script = f'exec "$0" -m codex_py exec-server {closed}'
+    with exec_server(command=["/bin/sh", "-c", script, sys.executable]) as server:
+        with server.session() as client:
+            client.request("environment/status")
+        assert server.stop() == 0
+
+
+def test_a_url_that_cannot_be_printed_is_an_error() -> None:
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(COMMAND, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
+    assert result.returncode == 1
+    assert result.stderr == "Error: cannot print the URL: No space left on device\n"

@@ -42,7 +42,7 @@ def test_what_is_written_is_read(machine: Machine, tmp_path: Path) -> None:
 
 
 def test_a_large_file_goes_through(machine: Machine, tmp_path: Path) -> None:
-    content = os.urandom(5 * 1024 * 1024)
+    content = os.urandom(20 * 1024 * 1024)  # more than one frame may hold
     machine.write_file(f"{tmp_path}/large", content)
     assert machine.read_file(f"{tmp_path}/large") == content
 
@@ -204,3 +204,16 @@ def test_a_file_copied_onto_itself_is_refused_and_untouched(machine: Machine, tm
     with pytest.raises(RequestRefused):
         machine.copy(f"{tmp_path}/file", str(other), recursive=False)
     assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_paths_may_be_path_objects_and_must_be_absolute(machine: Machine, tmp_path: Path) -> None:
+    machine.write_file(tmp_path / "sub" / ".." / "a", b"x")
+    assert machine.read_file(tmp_path / "a") == b"x"
+    with pytest.raises(ValueError, match="`a` is not an absolute path"):
+        machine.read_file("a")
+
+
+def test_an_error_names_the_path(machine: Machine, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        machine.read_file(tmp_path / "missing")
+    assert caught.value.filename in (None, str(tmp_path / "missing"), os.fsencode(tmp_path / "missing"))

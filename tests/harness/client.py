@@ -24,6 +24,7 @@ class Closed(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{code} {reason}")
         self.code = code
+        self.reason = reason
 
 
 class RequestFailed(Exception):

@@ -44,7 +44,7 @@ def members_of(kind: type) -> list[tuple[str, bool]]:
 
 def places(method: Method[Any, Any]) -> list[tuple[tuple[str, ...], bool]]:
     """Name every member of a method's params, those of `options` included."""
-    found = [((name,), required) for name, required in members_of(method.params)]
+    found: list[tuple[tuple[str, ...], bool]] = [((name,), required) for name, required in members_of(method.params)]
     if method.params is said.WalkParams:
         found += [(("options", name), required) for name, required in members_of(said.WalkOptions)]
     return found

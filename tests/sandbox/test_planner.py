@@ -301,3 +301,57 @@ def test_every_mount_has_a_reason(disk: FakeFilesystem) -> None:
     assert "write entry /ws" in reasons
     assert "protected name .git of the writable root /ws" in reasons
     assert all(reasons)
+
+
+def kept(directory: str, name: str) -> tuple[int, str]:
+    return Path(directory).stat().st_ino, name
+
+
+def test_directories_on_the_way_to_a_reserved_name_are_not_made_anew(disk: FakeFilesystem) -> None:
+    disk.create_dir("/ws/a/b")
+    made = plan(":root=read /ws=write /ws/a/b/hooks=deny")
+    assert {(item.directory.inode, item.name) for item in made.kept} == {kept("/ws", "a"), kept("/ws/a", "b")}
+    assert ("reserve", Path("/ws/a/b").stat().st_ino) in {
+        ("reserve", item.directory.inode) for item in made.reserved if item.name == "hooks"
+    }
+
+
+@pytest.mark.parametrize("pointer", ["gitdir: lnk", "gitdir: lnk/../gd", "gitdir: ./lnk/x"])
+def test_a_git_pointer_through_a_link_that_the_sandbox_could_change_is_refused(
+    disk: FakeFilesystem, pointer: str
+) -> None:
+    disk.create_dir("/ws/deep/er/x")
+    disk.create_dir("/ws/deep/gd")
+    disk.create_symlink("/ws/lnk", "deep/er")
+    disk.create_file("/ws/.git", contents=pointer)
+    with pytest.raises(UnenforceablePolicy, match="leads through the link /ws/lnk"):
+        plan(":root=read /ws=write")
+
+
+def test_dots_of_a_git_pointer_are_resolved_as_the_kernel_does(disk: FakeFilesystem) -> None:
+    disk.create_dir("/other/deep/er")
+    disk.create_dir("/other/deep/gd")
+    disk.create_symlink("/lnk", "/other/deep/er")
+    disk.create_file("/ws/.git", contents="gitdir: /lnk/../gd")
+    assert "READ /other/deep/gd" in shown(plan(":root=read /ws=write /other=write"))
+
+
+@pytest.mark.parametrize("contents", ["gitdir: a\0b", "gitdir: " + "a" * 300, "gitdir: " + "../" * 2000])
+def test_a_hostile_git_file_spoils_nothing_else(disk: FakeFilesystem, contents: str) -> None:
+    disk.create_file("/ws/.git", contents=contents)
+    made = plan(":root=read /ws=write")
+    assert "READ /ws/.git" in shown(made)
+    assert all(len(item.name) <= 255 for item in (*made.reserved, *made.kept))
+
+
+def test_a_rule_for_a_path_that_the_kernel_cannot_take_is_refused(disk: FakeFilesystem) -> None:
+    with pytest.raises(UnenforceablePolicy, match="longer than 4095 bytes"):
+        plan(f":root=read /ws=write /ws/{'a/' * 2500}=deny")
+
+
+def test_a_missing_file_that_would_be_imported_first_is_reserved(disk: FakeFilesystem) -> None:
+    disk.create_dir("/ws/lib/python3.11")
+    made = plan(":root=read /ws=write", Runtime(paths=("/ws/lib/python311.zip", "/ws/lib/python3.11")))
+    assert (Path("/ws/lib").stat().st_ino, "python311.zip") in {
+        (item.directory.inode, item.name) for item in made.reserved
+    }

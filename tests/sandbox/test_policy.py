@@ -218,3 +218,12 @@ def test_a_required_member_that_is_missing_is_named_as_the_reference_names_it(mi
 @pytest.mark.parametrize("old", ["sandboxPolicy", "fileSystemSandboxPolicy", "additionalPermissions"])
 def test_members_of_older_versions_are_ignored(old: str) -> None:
     assert policy(":root=read", **{old: {"type": "read-only"}}) == policy(":root=read")
+
+
+def test_more_rules_than_bubblewrap_can_carry_are_refused_while_they_are_read() -> None:
+    roots = [f"file:///ws{number}" for number in range(100)]
+    members = {"cwd": "file:///ws", "workspaceRoots": roots}
+    rules = " ".join(f":project_roots/s{number}=write" for number in range(11))
+    with pytest.raises(WireError, match="a sandbox policy may have 1000 rules at most") as caught:
+        context(rules, **members)
+    assert caught.value.code == -32602

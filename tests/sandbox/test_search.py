@@ -151,3 +151,16 @@ def test_the_error_names_every_candidate_and_the_remedy(tmp_path: Path) -> None:
     assert caught.value.code == -32603
     for part in (f"{one}: not an executable file", f"{other} (bundled): not an executable file", "install bubblewrap"):
         assert part in caught.value.message
+
+
+def test_one_that_talks_without_end_is_heard_for_a_while_only(tmp_path: Path) -> None:
+    talker = program(tmp_path / "talker", "#!/bin/sh\nexec yes rubbish\n")
+    with pytest.raises(BwrapNotFound, match="too old: it lacks"):
+        BwrapSearch({"PATH": f"{talker.parent}:/usr/bin:/bin"}, None).find(policy(":root=read /usr=write /bin=write"))
+
+
+def test_one_that_says_nothing_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codex_py.sandbox.search.PROBE_TIMEOUT_S", 0.3)
+    silent = program(tmp_path / "silent", "#!/bin/sh\nexec sleep 1000\n")
+    with pytest.raises(BwrapNotFound, match="did not answer within"):
+        BwrapSearch({"PATH": f"{silent.parent}:/usr/bin:/bin"}, None).find(policy(":root=read /usr=write /bin=write"))

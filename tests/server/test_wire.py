@@ -226,3 +226,52 @@ def test_answers_go_out_at_once(client: Client) -> None:
     identifiers = [client.start("environment/status") for _ in range(100)]
     for identifier in identifiers:
         client.answer(identifier, deadline_s=3)
+
+
+def test_the_reason_of_a_close_fits_a_close_frame_in_any_script(client: Client) -> None:
+    client.send({"method": "\u4e16" * 60})
+    closed = client.wait_closed()
+    assert closed.code == 1002
+    assert "may send" in closed.reason or "\u4e16" in closed.reason
+
+
+def test_what_a_client_sends_cannot_forge_or_flood_the_log(server: ExecServer) -> None:
+    with server.session() as client:
+        client.send({"method": "a\nERROR forged" + "x" * 100_000})
+        client.wait_closed()
+    assert "\nERROR forged" not in server.log()
+    assert max(map(len, server.log().splitlines())) < 500
+
+
+@pytest.mark.parametrize("host", ["\u4e16" * 4000, "xn--" + "9" * 10_000, "%E4%B8%96" * 1500])
+def test_a_host_that_no_machine_can_have_is_refused_before_it_is_looked_at(client: Client, host: str) -> None:
+    code, message = failure(client, "fs/getMetadata", {"path": f"file://{host}/x"})
+    assert (code, message) == (-32602, "invalid URI: invalid international domain name")
+
+
+@pytest.mark.parametrize("params", ["9" * 5000, "1e999", "-1", "[[]]"])
+def test_params_that_are_none_are_refused_whatever_they_are(client: Client, params: str) -> None:
+    client.send_raw(f'{{"id":"p","method":"environment/status","params":{params}}}')
+    assert client.answer("p")["error"]["code"] == -32602
+
+
+@pytest.mark.real_bwrap
+def test_a_sandboxed_write_and_a_direct_read_behind_it_keep_their_order(client: Client, tmp_path: Path) -> None:
+    sandbox = {
+        "permissions": {
+            "type": "managed",
+            "file_system": {
+                "type": "restricted",
+                "entries": [
+                    {"path": {"type": "special", "value": {"kind": "root"}}, "access": "read"},
+                    {"path": {"type": "path", "path": tmp_path.as_uri()}, "access": "write"},
+                ],
+            },
+            "network": "restricted",
+        },
+        "windowsSandboxLevel": "disabled",
+    }
+    uri = (tmp_path / "a").as_uri()
+    for number in range(8):
+        client.start("fs/writeFile", {"path": uri, "dataBase64": f"{number:04}", "sandbox": sandbox})
+        assert client.request("fs/readFile", {"path": uri}) == {"dataBase64": f"{number:04}"}
