@@ -1,7 +1,8 @@
 """One connection: frames come in and are answered, calls go out and are awaited.
 
-Requests run at once, up to a limit; beyond it no further frame is read, so a peer that sends faster than it is
-answered is slowed down by its own socket. Answers go out in the order in which they are ready.
+Requests run at once, up to limits of number and bytes; beyond them no further frame is read, so a peer that sends
+faster than it is answered, or does not read its answers, is slowed down by its own socket. Answers go out in the order
+in which they are ready.
 
 Who ends a connection, and how:
   * the peer, or the network: `serve` returns; what still runs for it is cancelled
@@ -29,6 +30,8 @@ R = TypeVar("R")
 
 PROTOCOL_ERROR = 1002
 CONCURRENT_REQUESTS = 64
+# What one connection may keep in memory in requests and answers before no further request is begun.
+HELD_BYTES = 64 * 1024 * 1024
 
 logger = logging.getLogger("codex_py.rpc")
 
@@ -100,8 +103,9 @@ class Connection:
     def __init__(self, transport: Transport, peer: Peer, *, concurrent_requests: int = CONCURRENT_REQUESTS) -> None:
         self._transport = transport
         self._peer = peer
-        self._slots = asyncio.Semaphore(concurrent_requests)
+        self._concurrent_requests = concurrent_requests
         self._tasks: set[asyncio.Task[None]] = set()
+        self._held_bytes = 0  # of requests that are not answered yet, and of answers that are not sent yet
         self._ids = itertools.count(1)
         self._pending: dict[envelope.RequestId, asyncio.Future[bytes]] = {}
         self._ended = False
@@ -167,7 +171,7 @@ class Connection:
             return
         match message:
             case envelope.Request():
-                await self._take_request(message)
+                await self._take_request(message, len(frame))
             case envelope.Notification():
                 self._peer.notified(message.method, bytes(message.params))
             case envelope.Result(id=identifier, result=value):
@@ -182,54 +186,58 @@ class Connection:
         elif self._peer.strict:
             raise ProtocolViolation(f"an answer came for the id {identifier!r:.80}, which no request of ours has")
 
-    async def _take_request(self, request: envelope.Request) -> None:
+    async def _take_request(self, request: envelope.Request, size: int) -> None:
         try:
             route = self._peer.router.route(request.method)
             params = decode_params(route.method, request.params)
             self._peer.admit(route.method)
         except Exception as error:  # noqa: BLE001 - every error of a request is its answer
-            await self._send(envelope.failure(request.id, self._wire_error(error, request)))
+            await self._send(envelope.failure(request.id, self._wire_error(error, request.method)))
             return
         if route.in_order:
-            await self._answer(request, route, params)
+            await self._answer(request.id, route, params)
             return
-        await self._acquire_slot()
-        task = asyncio.create_task(self._answer_in_slot(request, route, params))
+        await self._wait_for_room(size)
+        task = asyncio.create_task(self._answer(request.id, route, params))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._held_bytes += size
+        task.add_done_callback(lambda done: self._finished(done, size))
 
-    async def _acquire_slot(self) -> None:
-        if not self._slots.locked():
-            await self._slots.acquire()
+    def _finished(self, task: asyncio.Task[None], size: int) -> None:
+        self._tasks.discard(task)
+        self._held_bytes -= size
+
+    def _has_room(self, size: int) -> bool:
+        fits = self._held_bytes + size <= HELD_BYTES and len(self._tasks) < self._concurrent_requests
+        return fits or not self._tasks  # one request always has room, however large it is
+
+    async def _wait_for_room(self, size: int) -> None:
+        if self._has_room(size):
             return
-        # Every slot may be held by an operation that is stuck; the end of the connection must not wait for it.
-        slot = asyncio.ensure_future(self._slots.acquire())
+        # What runs may be stuck; the end of the connection must not wait for it.
         ended = asyncio.ensure_future(self._transport.wait_ended())
         try:
-            await asyncio.wait((slot, ended), return_when=asyncio.FIRST_COMPLETED)
-            if not slot.done():
-                raise ConnectionResetError("the connection ended while its requests waited for a slot")
+            while not self._has_room(size):
+                await asyncio.wait((*self._tasks, ended), return_when=asyncio.FIRST_COMPLETED)
+                if ended.done():
+                    raise ConnectionResetError("the connection ended while requests waited for others to end")
         finally:
             ended.cancel()
-            if not slot.done():
-                slot.cancel()
 
-    async def _answer_in_slot(self, request: envelope.Request, route: Route, params: object) -> None:
+    async def _answer(self, identifier: envelope.RequestId, route: Route, params: object) -> None:
         try:
-            await self._answer(request, route, params)
-        finally:
-            self._slots.release()
-
-    async def _answer(self, request: envelope.Request, route: Route, params: object) -> None:
-        try:
-            reply = envelope.result(request.id, await route.handler(params))
+            reply = envelope.result(identifier, await route.handler(params))
         except Exception as error:  # noqa: BLE001 - every error of a request is its answer
-            reply = envelope.failure(request.id, self._wire_error(error, request))
-        await self._send(reply)
+            reply = envelope.failure(identifier, self._wire_error(error, route.method.name))
+        self._held_bytes += len(reply)
+        try:
+            await self._send(reply)
+        finally:
+            self._held_bytes -= len(reply)
 
-    def _wire_error(self, error: Exception, request: envelope.Request) -> WireError:
+    def _wire_error(self, error: Exception, method: str) -> WireError:
         if not isinstance(error, OSError | ValueError | WireError):
-            logger.error("%s of %s failed unexpectedly", request.method, self._peer.describe(), exc_info=error)
+            logger.error("%s of %s failed unexpectedly", method, self._peer.describe(), exc_info=error)
         return to_wire(error)
 
     async def _send(self, text: bytes) -> None:

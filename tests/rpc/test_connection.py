@@ -12,6 +12,7 @@ from harness.memory import MemoryTransport, pair
 
 from codex_py.protocol.methods import Method
 from codex_py.protocol.wire import Wire
+from codex_py.rpc import connection
 from codex_py.rpc.connection import PROTOCOL_ERROR, Connection, ProtocolViolation
 from codex_py.rpc.router import Router
 
@@ -176,6 +177,32 @@ def test_beyond_the_limit_of_requests_no_frame_is_read() -> None:
         assert len(started) == 2
         release.set()
         assert {(await wired.hear())["id"] for _ in range(4)} == {0, 1, 2, 3}
+
+    run(scenario)
+
+
+def test_beyond_the_limit_of_bytes_no_frame_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HELD_BYTES", 1000)
+
+    async def scenario() -> None:
+        started: list[int] = []
+        release = asyncio.Event()
+
+        async def wait(_: None) -> Number:
+            started.append(1)
+            await release.wait()
+            return Number(value=0)
+
+        peer = OpenPeer()
+        peer.router.add(WAIT, wait)
+        wired = Wired(peer)
+        for identifier in range(3):
+            await wired.say({"id": identifier, "method": "test/wait", "trace": {"tracestate": "x" * 600}})
+        while not started or wired.served.incoming.qsize() > 1:
+            await asyncio.sleep(0)
+        assert len(started) == 1
+        release.set()
+        assert {(await wired.hear())["id"] for _ in range(3)} == {0, 1, 2}
 
     run(scenario)
 
