@@ -52,11 +52,11 @@ class _ServerPeer:
 async def connect(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncGenerator[Environment]:
     """Connect, open a session, and close the connection at the end of the block.
 
+    There is no time limit on a call: where a machine may hang, put `asyncio.timeout` around it.
+
     Args:
         url: `ws://HOST:PORT`, the line an exec-server prints.
         timeout_s: Limit for the connection and for the handshake, each.
-
-    There is no time limit on a call: where a machine may hang, put `asyncio.timeout` around it.
 
     Raises:
         ValueError: the URL is none.
@@ -77,7 +77,7 @@ async def connect(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncGen
 async def _open(url: str, timeout_s: float) -> ClientConnection:
     try:
         return await open_websocket(
-            url,
+            str(url),  # what is no text at all is no URL either, and is told so below
             compression=None,
             max_size=None,  # a file of 512 MiB is one message
             open_timeout=timeout_s,
@@ -87,7 +87,7 @@ async def _open(url: str, timeout_s: float) -> ClientConnection:
             proxy=None,
             user_agent_header=None,
         )
-    except (InvalidURI, AttributeError):  # the library looks at the URL before it knows that it is text
+    except InvalidURI:
         raise ValueError(f"`{url}` is no URL of an exec-server: expected ws://HOST:PORT, the line it prints") from None
     except TimeoutError:
         raise TimeoutError(f"{url} did not open a WebSocket within {timeout_s:g} s") from None

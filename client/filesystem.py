@@ -11,9 +11,10 @@ from ..protocol.base64_text import from_base64, to_base64
 from ..protocol.methods import Method
 from ..protocol.path_uri import PathUri
 from ..protocol.sandbox import SandboxContext
+from ..protocol.wire import Wire
 from ..rpc.connection import Connection
 
-P = TypeVar("P")
+P = TypeVar("P", bound=Wire)
 R = TypeVar("R")
 
 
@@ -100,15 +101,12 @@ class RemoteFileSystem:
         await self._call(said.COPY, params)
 
     async def _call(self, method: Method[P, R], params: P) -> R:
-        """Call, and put back into an error the path that the wire does not carry."""
         try:
             return await self._connection.call(method, params)
         except ConnectionError:
             raise
         except OSError as error:
-            path = getattr(params, "path", None) or getattr(params, "source_path", None)
-            if error.filename is None and isinstance(path, PathUri):
-                error.filename = path.native()
+            said.name_path(error, params)
             raise
 
 

@@ -170,6 +170,9 @@ class LocalFileSystem:
         )
         try:
             return wire.decode(await self._calls.run(call), method.result)
+        except OSError as error:
+            said.name_path(error, params)
+            raise
         finally:
             attempt.give_up()  # ended already, unless the caller went away
 

@@ -145,3 +145,10 @@ READ_DIRECTORY = Method("fs/readDirectory", ReadDirectoryParams, ReadDirectoryRe
 WALK = Method("fs/walk", WalkParams, WalkResult, "filesystem")
 REMOVE = Method("fs/remove", RemoveParams, Empty, "filesystem")
 COPY = Method("fs/copy", CopyParams, Empty, "filesystem")
+
+
+def name_path(error: OSError, params: Wire) -> None:
+    """Put back into an error the path that the wire does not carry: that of the request."""
+    path = params.source_path if isinstance(params, CopyParams) else getattr(params, "path", None)
+    if error.filename is None and isinstance(path, PathUri):
+        error.filename = path.native()

@@ -149,8 +149,8 @@ class _Placing:
         common = self._disk.head(posixpath.join(directory, "commondir"))
         targets = [directory] if common is None else [directory, self._pointed(directory, common, rule)]
         for target in targets:
-            # Elsewhere than in a writable root it is read-only, or hidden, already.
-            if any(covers(root, target) for root in self._writable):
+            # Elsewhere than in a writable root it is read-only, or hidden, already; a root itself is no git directory.
+            if target not in self._writable and any(covers(root, target) for root in self._writable):
                 yield Placed(target, "read", rule.reason)
 
     def _pointed(self, base: str, text: str, rule: Rule) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -70,10 +71,12 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> tuple[str, int]:
         raise ServerError("no stdout")
     os.set_blocking(stdout.fileno(), False)
     line, deadline = b"", time.monotonic() + _START_S
-    while b"\n" not in line and time.monotonic() < deadline and process.poll() is None:
-        line += stdout.read() or b""
-        time.sleep(0.01)
-    line += stdout.read() or b""
+    while b"\n" not in line:
+        readable, _, _ = select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))
+        piece = stdout.read() if readable else b""
+        if not piece:
+            break  # too late, or it has ended
+        line += piece
     match = re.search(rb"ws://([0-9.]+):([0-9]+)", line)
     if not match:
         said = log.read_text(errors="replace")[-2000:]

@@ -355,3 +355,14 @@ def test_a_missing_file_that_would_be_imported_first_is_reserved(disk: FakeFiles
     assert (Path("/ws/lib").stat().st_ino, "python311.zip") in {
         (item.directory.inode, item.name) for item in made.reserved
     }
+
+
+@pytest.mark.parametrize("rules", [":root=read /ws=write", ":root=write /sec=deny"])
+@pytest.mark.parametrize("contents", ["gitdir: /", "gitdir: .", "gitdir:"])
+def test_a_git_file_cannot_make_a_writable_root_read_only(disk: FakeFilesystem, rules: str, contents: str) -> None:
+    for pointer in ("/ws/.git", "/.git"):
+        disk.create_file(pointer, contents=contents)
+    made = shown(plan(rules))
+    assert made[0] in ("READ /", "WRITE /")
+    assert "READ /" not in made[1:]
+    assert "READ /ws" not in made

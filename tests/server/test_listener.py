@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
+import uvloop
 from harness.machines import local
 from websockets.frames import Opcode
 
+from codex_py.client.connect import connect
 from codex_py.environment.environment import Environment
 from codex_py.local import direct, direct_walk
 from codex_py.local.environment import describe
@@ -48,3 +51,21 @@ def test_it_pings_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with asyncio.Runner() as runner, local(runner) as files:
         assert runner.run(scenario()) == Opcode.PING
+
+
+def test_answers_go_out_at_once() -> None:
+    """Nagle's algorithm would hold a small answer back until the one before it is acknowledged, up to 40 ms."""
+
+    async def scenario() -> int:
+        serving = Listener(Environment(describe({}, "/"), files))
+        address = await serving.start(Address("127.0.0.1", 0))
+        async with connect(address.url()):
+            assert serving._server is not None  # pyright: ignore[reportPrivateUsage]  # its socket shows nowhere else
+            (connection,) = serving._server.connections  # pyright: ignore[reportPrivateUsage]
+            ours: socket.socket = connection.transport.get_extra_info("socket")
+            nodelay = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        await serving.close()
+        return nodelay
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, local(runner) as files:
+        assert runner.run(scenario()) != 0

@@ -220,14 +220,6 @@ def test_operations_of_one_connection_take_effect_in_the_order_they_came(client:
     assert client.answer(last)["result"] == {"dataBase64": "0039"}
 
 
-def test_answers_go_out_at_once(client: Client) -> None:
-    """Nagle's algorithm would hold small answers back for 40 ms; the socket says whether it is off."""
-    # Our end tells nothing of the server's, so many round trips are made: with Nagle's 40 ms each, 100 take 4 s.
-    identifiers = [client.start("environment/status") for _ in range(100)]
-    for identifier in identifiers:
-        client.answer(identifier, deadline_s=3)
-
-
 def test_the_reason_of_a_close_fits_a_close_frame_in_any_script(client: Client) -> None:
     client.send({"method": "\u4e16" * 60})
     closed = client.wait_closed()
