@@ -11,6 +11,7 @@ from typing import Any, TypeVar, dataclass_transform
 
 import msgspec
 
+from .base64_text import Base64Error, from_base64, to_base64
 from .errors import INVALID_PARAMS, WireError
 from .path_uri import PathUri, PathUriError
 
@@ -21,6 +22,10 @@ U64_MAX = 2**64 - 1
 
 class InvalidMember(ValueError):
     """A member decoded and makes no sense; the text goes to the peer word for word, with -32602."""
+
+
+class Base64(bytes):
+    """Bytes that come as base64, read strictly: a text that is none is told where it goes wrong."""
 
 
 _MISSING = re.compile(r"Object missing required field (`[^`]*`)")
@@ -59,6 +64,8 @@ def encode(message: object) -> bytes:
 def _to_json(value: Any) -> Any:
     if isinstance(value, PathUri):
         return str(value)
+    if isinstance(value, Base64):
+        return to_base64(value)
     raise NotImplementedError(f"no wire form for {type(value).__name__}")
 
 
@@ -70,6 +77,13 @@ def _from_json(kind: type, value: Any) -> Any:
         if not isinstance(value, str):
             raise PathUriError(f"invalid type: expected a path URI string, got {type(value).__name__}")
         return PathUri.parse(value)
+    if kind is Base64:
+        if not isinstance(value, str):
+            raise InvalidMember(f"invalid type: expected a string of base64, got {type(value).__name__}")
+        try:
+            return Base64(from_base64(value))
+        except Base64Error as error:
+            raise InvalidMember(str(error)) from None
     raise NotImplementedError(f"no wire form for {kind.__name__}")
 
 
