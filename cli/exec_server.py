@@ -13,17 +13,17 @@ import sys
 import click
 import uvloop
 
-from ..environment.environment import Environment
-from ..local.environment import describe
-from ..local.filesystem import LocalFileSystem
-from ..local.threads import BlockingCalls
+from ..local.output_log import OUTPUT_BUDGET_BYTES
 from ..rpc.connection import CONCURRENT_REQUESTS
-from ..sandbox.helpers import HELPER_TIMEOUT_S, Helpers
+from ..sandbox.helpers import HELPER_TIMEOUT_S
 from ..server.listener import Address, Listener
+from ..server.process_table import RETENTION_S
+from ..server.sessions import SESSION_TTL_S
 from . import listen_url
-from .assemble import build_helpers
+from .assemble import Machine, build_helpers, build_machine
 
 _DAY_S = 86_400.0
+_MIB = 1024 * 1024
 # A client that does not read holds its connection open; after this it is cut off.
 _CLOSE_LIMIT_S = 3.0
 
@@ -55,7 +55,41 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
     type=click.IntRange(min=1),
     default=CONCURRENT_REQUESTS,
     show_default=True,
-    help="Requests of one connection that run at once; further ones wait.",
+    help="Requests of one connection that run at once, for ordinary and for control requests each; what waits for a "
+    "process does not count. Further ones wait.",
+)
+@click.option(
+    "--session-ttl",
+    type=click.FloatRange(min=0, min_open=True, max=365 * _DAY_S),
+    callback=_number,
+    default=SESSION_TTL_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a session without a connection can be resumed; its processes are killed then.",
+)
+@click.option(
+    "--process-retention",
+    type=click.FloatRange(min=0, min_open=True, max=365 * _DAY_S),
+    callback=_number,
+    default=RETENTION_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long output and exit code of a process that has ended can be read.",
+)
+@click.option(
+    "--output-budget",
+    type=click.IntRange(min=1, max=1_048_576),
+    default=OUTPUT_BUDGET_BYTES // _MIB,
+    show_default=True,
+    metavar="MIB",
+    help="Output of each process that is kept; beyond it the oldest goes.",
+)
+@click.option(
+    "--spool-dir",
+    type=click.Path(exists=True, file_okay=False, writable=True),
+    metavar="DIR",
+    help="Where output is kept that does not stay in memory, in files without a name.  [default: /var/tmp, or the "
+    "system's temporary folder]",
 )
 @click.option(
     "--helper-timeout",
@@ -73,8 +107,17 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
     show_default=True,
     help="What is written to stderr.",
 )
-def command(listen: Address, concurrent_requests: int, helper_timeout: float, log_level: str) -> None:
-    """Offer this machine's files to clients.
+def command(
+    listen: Address,
+    concurrent_requests: int,
+    session_ttl: float,
+    process_retention: float,
+    output_budget: int,
+    spool_dir: str | None,
+    helper_timeout: float,
+    log_level: str,
+) -> None:
+    """Offer this machine's files and processes to clients.
 
     Prints its URL as the only line on stdout, and logs to stderr. SIGTERM and SIGINT close all connections and end
     everything it started; the exit status is then 0. 1: the address cannot be bound. 2: wrong usage.
@@ -85,21 +128,33 @@ def command(listen: Address, concurrent_requests: int, helper_timeout: float, lo
     )
     # The library's own account of handshakes that failed is of interest only when debugging.
     logging.getLogger("websockets").setLevel(log_level.upper() if log_level == "debug" else logging.CRITICAL)
-    sys.exit(serve(listen, build_helpers(dict(os.environ), timeout_s=helper_timeout), concurrent_requests))
+    variables = dict(os.environ)
+    machine = build_machine(
+        variables,
+        working_folder(),
+        build_helpers(variables, timeout_s=helper_timeout),
+        spool_folder=spool_dir,
+        output_budget=output_budget * _MIB,
+    )
+    listener = Listener(
+        machine.environment,
+        concurrent_requests=concurrent_requests,
+        session_ttl_s=session_ttl,
+        process_retention_s=process_retention,
+    )
+    sys.exit(serve(listen, listener, machine))
 
 
-def serve(address: Address, helpers: Helpers, concurrent_requests: int = CONCURRENT_REQUESTS) -> int:
-    """Offer this machine until a signal comes; return the exit status."""
-    calls = BlockingCalls()
-    environment = Environment(describe(os.environ, _working_folder()), LocalFileSystem(helpers, calls))
-    listener = Listener(environment, concurrent_requests=concurrent_requests)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        status = runner.run(_run(listener, address, helpers))
-    calls.close()
-    return status
+def serve(address: Address, listener: Listener, machine: Machine) -> int:
+    """Offer a machine until a signal comes; return the exit status."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_run(listener, address, machine))
+    finally:
+        machine.close()
 
 
-async def _run(listener: Listener, address: Address, helpers: Helpers) -> int:
+async def _run(listener: Listener, address: Address, machine: Machine) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -115,7 +170,7 @@ async def _run(listener: Listener, address: Address, helpers: Helpers) -> int:
         click.echo(f"Error: cannot print the URL: {error.strerror}", err=True)
         return 1
     finally:
-        helpers.close()  # first: a connection's close waits for what runs for it
+        machine.helpers.close()  # first: a connection's close waits for what runs for it
         with contextlib.suppress(TimeoutError):  # the runner then cancels what is left
             async with asyncio.timeout(_CLOSE_LIMIT_S):
                 await listener.close()
@@ -129,7 +184,8 @@ def _fill_standard_descriptors() -> None:
     os.close(descriptor)
 
 
-def _working_folder() -> str | None:
+def working_folder() -> str | None:
+    """Return the working folder, unless it no longer exists."""
     try:
         return os.getcwd()
     except FileNotFoundError:

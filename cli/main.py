@@ -10,7 +10,7 @@ import click
 from codex_py import __version__
 
 _COMMANDS = {
-    "exec-server": ("exec_server", "Offer this machine's files to clients."),
+    "exec-server": ("exec_server", "Offer this machine's files and processes to clients."),
     "fs-helper": ("fs_helper", "Carry out one file operation, read from stdin."),
 }
 

@@ -20,6 +20,7 @@ from ..rpc.connection import Connection, MalformedAnswer
 from ..rpc.router import Router
 from ..rpc.websocket import CLOSE_TIMEOUT_S, MAX_MESSAGE_BYTES, PING_INTERVAL_S, WebSocketTransport
 from .filesystem import RemoteFileSystem
+from .process import RemoteProcesses
 
 CLIENT_NAME = "codex-py"
 CONNECT_TIMEOUT_S = 10.0
@@ -67,7 +68,8 @@ async def connect(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncGen
     connection = Connection(WebSocketTransport(websocket, MAX_MESSAGE_BYTES), _ServerPeer(url))
     serving = asyncio.create_task(connection.serve())
     try:
-        yield Environment(await _shake_hands(connection, url, timeout_s), RemoteFileSystem(connection))
+        info = await _shake_hands(connection, url, timeout_s)
+        yield Environment(info, RemoteFileSystem(connection), RemoteProcesses(connection))
     finally:
         if not serving.done():
             await websocket.close()

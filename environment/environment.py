@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..protocol.environment import EnvironmentInfo
 from .filesystem import FileSystem
+from .process import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +15,4 @@ class Environment:
 
     info: EnvironmentInfo
     filesystem: FileSystem
+    processes: Processes

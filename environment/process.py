@@ -165,11 +165,18 @@ class Process(Protocol):
         ...
 
     async def terminate(self) -> bool:
-        """Kill its process group with SIGKILL; return whether it had not ended yet. What it wrote stays readable."""
+        """Kill its process group with SIGKILL, and return true; return false, and do nothing, when it has ended.
+
+        What it wrote stays readable. What left its group lives on, and does not hold up its close.
+        """
         ...
 
     async def wait_closed(self) -> None:
         """Return once it has closed."""
+        ...
+
+    async def release(self) -> bool:
+        """Let go of the output of a process that has closed; return whether something it started still runs."""
         ...
 
     async def discard(self) -> None:

@@ -18,11 +18,13 @@ from .filesystem import Empty
 from .methods import Method, Notice
 from .path_uri import PathUri
 from .sandbox import SandboxContext
-from .wire import Base64, Wire, require_u64
+from .wire import Base64, InvalidMember, Wire, require_u64
 
 Stream = Literal["stdout", "stderr", "pty"]
 SandboxType = Literal["none", "linuxSeccomp", "macosSeatbelt", "windowsRestrictedToken"]
 WriteStatus = Literal["accepted", "unknownProcess", "stdinClosed", "starting"]
+
+MAX_SCOPE_BYTES = 256
 
 Count = Annotated[int, Meta(ge=0)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -44,8 +46,14 @@ class EnvPolicy(Wire):
 class ExecMetadata(Wire):
     """For telemetry of the caller; checked, and without effect."""
 
-    thread_id: UUID | None = None
+    thread_id: str | None = None
     tool_call_id: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            UUID(self.thread_id or "0" * 32)
+        except ValueError:
+            raise InvalidMember(f"`threadId`: `{self.thread_id:.80}` is no UUID") from None
 
 
 class ShellSnapshotRequest(Wire):
@@ -53,6 +61,10 @@ class ShellSnapshotRequest(Wire):
 
     scope_id: str
     shell: Shell
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.scope_id.encode()) <= MAX_SCOPE_BYTES:
+            raise InvalidMember(f"shell snapshot scope must be non-empty and at most {MAX_SCOPE_BYTES} bytes")
 
 
 class ManagedNetwork(Wire):

@@ -1,8 +1,8 @@
 """One connection: frames come in and are answered, calls go out and are awaited.
 
-Requests run at once, up to limits of number and bytes; beyond them no further frame is read, so a peer that sends
-faster than it is answered, or does not read its answers, is slowed down by its own socket. Answers go out in the order
-in which they are ready.
+Requests run at once, each pool up to its limit; those beyond it wait their turn without holding up other pools. Beyond
+a limit of bytes, or of requests in all, no further frame is read, so a peer that sends faster than it is answered, or
+does not read its answers, is slowed down by its own socket. Answers go out in the order in which they are ready.
 
 Who ends a connection, and how:
   * the peer, or the network: `serve` returns; what still runs for it is cancelled
@@ -23,13 +23,17 @@ from ..protocol import wire
 from ..protocol.errors import INVALID_REQUEST, WireError, from_wire, to_wire
 from ..protocol.methods import Method, Notice
 from . import envelope
-from .router import Route, Router, decode_params
+from .router import Pool, Route, Router, decode_params
 
 P = TypeVar("P")
 R = TypeVar("R")
 
 PROTOCOL_ERROR = 1002
 CONCURRENT_REQUESTS = 64
+# What waits for something to happen costs little; the limit is for a peer that has lost count.
+WAITING_REQUESTS = 1024
+# Requests of one connection that were taken and not answered yet, whether they run or wait their turn.
+HELD_REQUESTS = 4096
 # What one connection may keep in memory in requests and answers before no further request is begun.
 HELD_BYTES = 64 * 1024 * 1024
 
@@ -103,7 +107,8 @@ class Connection:
     def __init__(self, transport: Transport, peer: Peer, *, concurrent_requests: int = CONCURRENT_REQUESTS) -> None:
         self._transport = transport
         self._peer = peer
-        self._concurrent_requests = concurrent_requests
+        limits = {Pool.ORDINARY: concurrent_requests, Pool.CONTROL: concurrent_requests, Pool.WAITING: WAITING_REQUESTS}
+        self._pools = {pool: asyncio.Semaphore(limit) for pool, limit in limits.items()}
         self._tasks: set[asyncio.Task[None]] = set()
         self._held_bytes = 0  # of requests that are not answered yet, and of answers that are not sent yet
         self._ids = itertools.count(1)
@@ -194,11 +199,11 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - every error of a request is its answer
             await self._send(envelope.failure(request.id, self._wire_error(error, request.method)))
             return
-        if route.in_order:
+        if route.pool is None:
             await self._answer(request.id, route, params)
             return
         await self._wait_for_room(size)
-        task = asyncio.create_task(self._answer(request.id, route, params))
+        task = asyncio.create_task(self._answer_in_turn(self._pools[route.pool], request.id, route, params))
         self._tasks.add(task)
         self._held_bytes += size
         task.add_done_callback(lambda done: self._finished(done, size))
@@ -208,7 +213,7 @@ class Connection:
         self._held_bytes -= size
 
     def _has_room(self, size: int) -> bool:
-        fits = self._held_bytes + size <= HELD_BYTES and len(self._tasks) < self._concurrent_requests
+        fits = self._held_bytes + size <= HELD_BYTES and len(self._tasks) < HELD_REQUESTS
         return fits or not self._tasks  # one request always has room, however large it is
 
     async def _wait_for_room(self, size: int) -> None:
@@ -223,6 +228,12 @@ class Connection:
                     raise ConnectionResetError("the connection ended while requests waited for others to end")
         finally:
             ended.cancel()
+
+    async def _answer_in_turn(
+        self, pool: asyncio.Semaphore, identifier: envelope.RequestId, route: Route, params: object
+    ) -> None:
+        async with pool:
+            await self._answer(identifier, route, params)
 
     async def _answer(self, identifier: envelope.RequestId, route: Route, params: object) -> None:
         try:

@@ -13,18 +13,21 @@ from typing import Any
 
 from ..environment.environment import Environment
 from ..protocol.errors import INVALID_REQUEST, WireError
-from ..protocol.methods import Method
+from ..protocol.methods import Method, Notice
 from ..protocol.session import INITIALIZE, INITIALIZED, InitializeParams, InitializeResult
+from ..protocol.wire import Wire
 from ..rpc.connection import ProtocolViolation
 from ..rpc.router import Router
 from . import environment as environment_routes
 from . import filesystem as filesystem_routes
+from . import process as process_routes
 from .lane import Lane
-from .sessions import Session, SessionRegistry
+from .process_table import ProcessTable, Tell
+from .sessions import Attachment, Session, SessionRegistry
 
 
 class ClientPeer:
-    """The peer of one connection. Call `detach` when the connection has ended."""
+    """The peer of one connection. Call `speak_by` before it is served, and `detach` when it has ended."""
 
     strict = True
 
@@ -34,10 +37,17 @@ class ClientPeer:
         self._sessions = sessions
         self._address = address
         self._session: Session | None = None
+        self._attachment: Attachment | None = None
+        self._tell: Tell = _nobody_hears
         self._ready = False
-        self.router.add(INITIALIZE, self._initialize, in_order=True)
+        self.router.add(INITIALIZE, self._initialize, pool=None)
         environment_routes.add_routes(self.router, environment)
         filesystem_routes.add_routes(self.router, environment.filesystem, Lane())
+        process_routes.add_routes(self.router, self._processes)
+
+    def speak_by(self, tell: Tell) -> None:
+        """Say how the client is told what it did not ask for."""
+        self._tell = tell
 
     def admit(self, method: Method[Any, Any]) -> None:
         """Refuse what comes before its time."""
@@ -60,14 +70,26 @@ class ClientPeer:
 
     def detach(self) -> None:
         """Let go of the session; it can be resumed on another connection."""
-        if self._session is not None:
+        if self._session is not None and self._session.attachment is self._attachment:
             self._sessions.detach(self._session)
+
+    def _processes(self) -> ProcessTable:
+        session = self._session
+        if session is None or session.attachment is not self._attachment:
+            raise WireError(INVALID_REQUEST, "session has been resumed by another connection")
+        return session.processes
 
     async def _initialize(self, params: InitializeParams) -> InitializeResult:
         if self._session is not None:
             raise WireError(INVALID_REQUEST, "initialize may only be sent once per connection")
         if params.resume_session_id is None:
-            self._session = self._sessions.open()
+            session = self._sessions.open()
         else:
-            self._session = self._sessions.resume(params.resume_session_id)
-        return InitializeResult(session_id=self._session.id, environment_info=self._environment.info)
+            session = self._sessions.resume(params.resume_session_id)
+        self._session, self._attachment = session, session.attachment
+        session.processes.attach(self._tell)
+        return InitializeResult(session_id=session.id, environment_info=self._environment.info)
+
+
+async def _nobody_hears(notice: Notice[Any], params: Wire) -> None:  # noqa: ARG001 - it stands for `notify`
+    raise ConnectionResetError("there is no connection to tell anything by")

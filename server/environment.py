@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..environment.environment import Environment
 from ..protocol.environment import ENVIRONMENT_INFO, ENVIRONMENT_STATUS, EnvironmentInfo, EnvironmentStatus
-from ..rpc.router import Router
+from ..rpc.router import Pool, Router
 
 
 def add_routes(router: Router, environment: Environment) -> None:
@@ -16,5 +16,5 @@ def add_routes(router: Router, environment: Environment) -> None:
     async def status(_: None) -> EnvironmentStatus:
         return EnvironmentStatus()
 
-    router.add(ENVIRONMENT_INFO, info)
-    router.add(ENVIRONMENT_STATUS, status)
+    router.add(ENVIRONMENT_INFO, info, pool=Pool.CONTROL)
+    router.add(ENVIRONMENT_STATUS, status, pool=Pool.CONTROL)

@@ -15,7 +15,8 @@ from ..rpc.connection import CONCURRENT_REQUESTS, Connection
 from ..rpc.websocket import CLOSE_TIMEOUT_S, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, PING_INTERVAL_S, WebSocketTransport
 from . import http_surface
 from .client_peer import ClientPeer
-from .sessions import SESSION_TTL_S, SessionRegistry
+from .process_table import RETENTION_S, ProcessTable
+from .sessions import SESSION_TTL_S, Session, SessionRegistry
 
 logger = logging.getLogger("codex_py.server")
 
@@ -40,6 +41,7 @@ class Listener:
         environment: The machine that is offered.
         concurrent_requests: How many requests of one connection run at once; further ones wait unread.
         session_ttl_s: How long a session without a connection can be resumed.
+        process_retention_s: How long a process that has closed is known.
         clock: Seconds that only grow; sessions expire by it.
     """
 
@@ -49,14 +51,17 @@ class Listener:
         *,
         concurrent_requests: int = CONCURRENT_REQUESTS,
         session_ttl_s: float = SESSION_TTL_S,
+        process_retention_s: float = RETENTION_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._environment = environment
         self._concurrent_requests = concurrent_requests
-        self._sessions = SessionRegistry(clock, session_ttl_s)
+        self._process_retention_s = process_retention_s
+        self._sessions = SessionRegistry(clock, self._open_table, self._bury, session_ttl_s)
         self._clock = clock
         self._server: Server | None = None
-        self._expiry: asyncio.TimerHandle | None = None
+        self._next_tick: asyncio.TimerHandle | None = None
+        self._burials: set[asyncio.Task[None]] = set()
 
     async def start(self, address: Address) -> Address:
         """Listen, and return the address with its real port.
@@ -80,36 +85,49 @@ class Listener:
         return Address(address.host, port)
 
     async def close(self) -> None:
-        """Take no more connections and close those there are, with code 1001."""
-        if self._expiry is not None:
-            self._expiry.cancel()
+        """Take no more connections, close those there are, with code 1001, and kill the processes of all sessions."""
+        if self._next_tick is not None:
+            self._next_tick.cancel()
+        for session in self._sessions.close():
+            self._bury(session)
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+        if self._burials:
+            await asyncio.wait(self._burials)
 
     async def _serve(self, websocket: ServerConnection) -> None:
         host, port = websocket.remote_address[:2]
         peer = ClientPeer(self._environment, self._sessions, Address(host, port).url().removeprefix("ws://"))
         logger.info("connected: %s", peer.describe())
         try:
-            transport = WebSocketTransport(websocket)
-            await Connection(transport, peer, concurrent_requests=self._concurrent_requests).serve()
+            connection = Connection(WebSocketTransport(websocket), peer, concurrent_requests=self._concurrent_requests)
+            peer.speak_by(connection.notify)
+            await connection.serve()
         finally:
             peer.detach()
-            self._plan_expiry()
+            self._plan_tick()
             logger.info("disconnected: %s", peer.describe())
 
-    def _plan_expiry(self) -> None:
-        """See to it that sessions nobody resumes are forgotten also when nobody asks for one."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
-        due = self._sessions.next_expiry()
-        if due is not None:
-            self._expiry = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._expire)
+    def _open_table(self) -> ProcessTable:
+        return ProcessTable(self._environment.processes, self._clock, self._process_retention_s, self._plan_tick)
 
-    def _expire(self) -> None:
-        self._expiry = None
-        for session in self._sessions.expire():
-            logger.info("session %s expired", session.id)
-        self._plan_expiry()
+    def _bury(self, session: Session) -> None:
+        logger.info("session %s has ended", session.id)
+        task = asyncio.get_running_loop().create_task(session.processes.destroy())
+        self._burials.add(task)
+        task.add_done_callback(self._burials.discard)
+
+    def _plan_tick(self) -> None:
+        """See to it that what nobody asks for any more is forgotten in time."""
+        if self._next_tick is not None:
+            self._next_tick.cancel()
+            self._next_tick = None
+        due = self._sessions.next_due()
+        if due is not None:
+            self._next_tick = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._tick)
+
+    def _tick(self) -> None:
+        self._next_tick = None
+        self._sessions.tick()
+        self._plan_tick()

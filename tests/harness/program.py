@@ -31,18 +31,32 @@ def main(arguments: list[str]) -> int:
 def _exec_server(url: str) -> int:
     import logging
 
-    from codex_py.cli.assemble import build_helpers
-    from codex_py.cli.exec_server import serve
+    from codex_py.cli.assemble import build_helpers, build_machine
+    from codex_py.cli.exec_server import serve, working_folder
     from codex_py.cli.listen_url import parse
+    from codex_py.server.listener import Listener
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    variables = dict(os.environ)
     helpers = build_helpers(
-        dict(os.environ),
+        variables,
         timeout_s=float(os.environ.get("HARNESS_HELPER_TIMEOUT_S", "60")),
         command=(sys.executable, "-I", "-S", HERE, "fs-helper"),
         command_files=(HERE,),
     )
-    return serve(parse(url), helpers)
+    machine = build_machine(
+        variables,
+        working_folder(),
+        helpers,
+        output_budget=int(os.environ.get("HARNESS_OUTPUT_BUDGET_BYTES", str(64 << 20))),
+    )
+    listener = Listener(
+        machine.environment,
+        concurrent_requests=int(os.environ.get("HARNESS_CONCURRENT_REQUESTS", "64")),
+        session_ttl_s=float(os.environ.get("HARNESS_SESSION_TTL_S", "80")),
+        process_retention_s=float(os.environ.get("HARNESS_PROCESS_RETENTION_S", "80")),
+    )
+    return serve(parse(url), listener, machine)
 
 
 if __name__ == "__main__":

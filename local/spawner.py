@@ -1,0 +1,334 @@
+"""The spawner: a small process that starts every other one for its server, reaps them, and ends with it.
+
+It stands between the server and its processes for three reasons:
+  * a start may block (a dead network file system); the server's event loop must not
+  * whatever a process leaves behind becomes its child, so nothing is ever nobody's: no zombie, no orphan
+  * when the server is gone, for whatever reason, SIGKILL included, it reads the end of its stdin, kills them all,
+    reaps them, and exits
+
+stdin is a stream socket. A message is its length in four bytes and a marshalled tuple (both ends are the same
+interpreter); descriptors come beside its first byte. Requests, their answers, and what is told unasked:
+
+    ("spawn", id, path, argv, environment, cwd, terminal, count of descriptors)
+    ("signal", id, id of the spawn, number, target)
+    ("forget", id, id of the spawn)
+    ("sweep", id, id of the spawn)
+                                        ("done", id, errno or 0, step that failed, number)
+                                        ("exited", id of the spawn, exit code as `subprocess` has it)
+
+The number is the pid of what was spawned, or how many processes are left of what was to be forgotten.
+
+A spawn is known by its id, so that a pid that came round again is never meant by accident.
+
+Source: exec-server 0.169.0, observed, for what a child finds: session, group, signals, descriptors.
+Differs: nothing survives the server, not even what left its session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import marshal
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+PR_SET_CHILD_SUBREAPER = 36
+HEADER = struct.Struct("<I")
+MOST_DESCRIPTORS = 250  # the kernel takes 253 in one message
+_PIECE_BYTES = 256 * 1024
+# Above every number that a program is given: what is received is moved there, lest a dup2 overwrite the next source.
+_SAFE_DESCRIPTOR = 3 + MOST_DESCRIPTORS
+
+# 32 and 33 belong to the C library.
+_SIGNALS = tuple(number for number in range(1, signal.NSIG) if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33))
+
+# Whom a signal goes to, besides a process group by its number.
+GROUP = 0  # the process group that the spawned process leads
+INSIDE = -1  # the group in the sandbox that the spawned process, a bwrap, has made
+
+
+class Stat(NamedTuple):
+    """What /proc/PID/stat says of a process."""
+
+    pid: int
+    state: str
+    parent: int
+    group: int
+    session: int
+
+
+class Spawner:
+    """Serves one server over one socket."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._incoming = bytearray()
+        self._received: list[int] = []
+        self._pids: dict[int, int] = {}  # leaders by the id of their spawn, as long as their number is theirs
+        self._alive: dict[int, int] = {}  # the other way round, until they are reaped
+        self._terminals: set[int] = set()  # spawns that got one
+
+    def serve(self, child_ended: int) -> None:
+        """Answer until the server is gone; `child_ended` is readable when there may be something to reap."""
+        poll = select.poll()
+        poll.register(self._link, select.POLLIN)
+        poll.register(child_ended, select.POLLIN)
+        while True:
+            for descriptor, _ in poll.poll():
+                if descriptor == child_ended:
+                    os.read(child_ended, 4096)
+                    self._reap()
+                elif not self._receive():
+                    return
+
+    # -- messages
+
+    def _receive(self) -> bool:
+        """Take what has come; false when the server is gone."""
+        space = socket.CMSG_SPACE(MOST_DESCRIPTORS * struct.calcsize("i"))
+        try:
+            data, ancillary, _, _ = self._link.recvmsg(_PIECE_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:
+            return False
+        for _, _, raw in ancillary:
+            self._received += [_out_of_the_way(number) for (number,) in struct.iter_unpack("i", raw)]
+        self._incoming += data
+        for message in messages(self._incoming):
+            self._take(*message)
+        return bool(data)
+
+    def _take(self, kind: str, identifier: int, *arguments: Any) -> None:
+        failure, step, number = 0, kind, 0
+        try:
+            if kind == "spawn":
+                *what, count = arguments
+                given, self._received = self._received[:count], self._received[count:]
+                step, failure, number = self._spawn(identifier, given, *what)
+            elif kind == "signal":
+                self._signal(*arguments)
+            elif kind == "forget":
+                number = self._forget(*arguments)
+            else:
+                self._sweep(*arguments)
+        except OSError as error:
+            failure = error.errno or errno.EIO
+        self._tell("done", identifier, failure, step, number)
+
+    def _tell(self, *message: Any) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the next read says that it is gone
+            self._link.sendall(packed(message))
+
+    # -- starting and reaping
+
+    def _spawn(
+        self,
+        identifier: int,
+        given: list[int],
+        path: str,
+        argv: list[str],
+        environment: dict[str, str],
+        cwd: str,
+        terminal: str,
+    ) -> tuple[str, int, int]:
+        """Execute a program in a session of its own, every signal at its default and none blocked."""
+        step = "cwd"
+        try:
+            os.chdir(cwd)
+            step = "program"
+            pid = os.posix_spawn(
+                path,
+                argv,
+                environment,
+                file_actions=_file_actions(terminal, given),
+                setsid=True,
+                setsigmask=(),
+                setsigdef=_SIGNALS,
+            )
+        except OSError as error:
+            return step, error.errno or errno.EIO, 0
+        finally:
+            os.chdir("/")  # no folder is kept busy
+            for descriptor in given:
+                os.close(descriptor)
+        self._pids[identifier], self._alive[pid] = pid, identifier
+        if terminal:
+            self._terminals.add(identifier)
+        return step, 0, pid
+
+    def _reap(self) -> None:
+        """Reap whatever has ended: what was spawned, and what lost its parent and became ours."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            identifier = self._alive.pop(pid, None)
+            if identifier is not None:
+                self._tell("exited", identifier, os.waitstatus_to_exitcode(status))
+
+    # -- signals
+
+    def _signal(self, spawned: int, number: int, target: int) -> None:
+        """Signal a process group; what has ended already is no error."""
+        pid = self._pids.get(spawned)
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if target > 0:
+                os.killpg(target, number)
+            elif target == INSIDE:
+                self._signal_inside(pid, number)
+            elif self._alive.get(pid) == spawned or any(stat.group == pid for stat in self._left_of(spawned)):
+                os.killpg(pid, number)
+
+    def _signal_inside(self, pid: int, number: int) -> None:
+        """Signal the program in a sandbox without its bwrap, whose death would be the death of all inside."""
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            inside = [int(word) for word in file.read().split()]
+        for init in inside:
+            try:
+                os.killpg(init, number)
+            except ProcessLookupError:  # it has not begun a session of its own yet
+                os.killpg(pid, number)
+        if not inside:
+            os.killpg(pid, number)
+
+    def _forget(self, spawned: int) -> int:
+        """Count what is left of it; where nothing is, its number means nothing any more."""
+        left = len(self._left_of(spawned)) if self._may_be_left(spawned) else 0
+        if not left:
+            self._drop(spawned)
+        return left
+
+    def _may_be_left(self, spawned: int) -> bool:
+        """Answer cheaply: most processes leave nothing behind, and to look through /proc takes a millisecond."""
+        pid = self._pids.get(spawned)
+        if pid is None:
+            return False
+        try:
+            os.killpg(pid, 0)
+        except ProcessLookupError:
+            return spawned in self._terminals  # a shell with job control has groups of other numbers in its session
+        except PermissionError:
+            return True
+        return True
+
+    def _sweep(self, spawned: int) -> None:
+        """Kill what was spawned and whatever is in its session."""
+        killed: set[int] = set()
+        while fresh := [stat.pid for stat in self._left_of(spawned) if stat.pid not in killed]:
+            killed |= set(fresh)
+            for pid in fresh:
+                with contextlib.suppress(ProcessLookupError, PermissionError):  # what runs as somebody else stays
+                    os.kill(pid, signal.SIGKILL)
+        self._drop(spawned)
+
+    def _drop(self, spawned: int) -> None:
+        self._pids.pop(spawned, None)
+        self._terminals.discard(spawned)
+
+    def _left_of(self, spawned: int) -> list[Stat]:
+        """List who is in the session of what was spawned: descendants of ours, however its number is used today."""
+        session = self._pids.get(spawned)
+        if session is None or self._alive.get(session, spawned) != spawned:
+            return []
+        everybody = {stat.pid: stat for stat in all_processes()}
+        members = [stat for stat in everybody.values() if stat.session == session and stat.state not in "ZX"]
+        return [stat for stat in members if _descends(stat, os.getpid(), everybody)]
+
+    def end(self) -> None:
+        """Kill every descendant and reap it. Those that ran below a killed one become ours, and are next."""
+        out_of_reach: set[int] = set()
+        while True:
+            children = [stat for stat in all_processes() if stat.parent == os.getpid()]
+            for child in children:
+                try:
+                    os.kill(child.pid, signal.SIGKILL)
+                except PermissionError:
+                    out_of_reach.add(child.pid)
+            if all(child.pid in out_of_reach for child in children):
+                return
+            os.waitpid(-1, 0)
+
+
+def _descends(stat: Stat, ancestor: int, everybody: dict[int, Stat]) -> bool:
+    parent = stat.parent
+    while parent != ancestor and parent in everybody:
+        parent = everybody[parent].parent
+    return parent == ancestor
+
+
+def _file_actions(terminal: str, given: list[int]) -> list[tuple[Any, ...]]:
+    """Put descriptors at 0, 1, 2 and so on; or a terminal at 0 to 2, and them from 3 on.
+
+    To open a terminal makes it the controlling one: the new session has none yet.
+    """
+    if not terminal:
+        return [(os.POSIX_SPAWN_DUP2, source, number) for number, source in enumerate(given)]
+    opened = (os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0)
+    further = [(os.POSIX_SPAWN_DUP2, source, 3 + number) for number, source in enumerate(given)]
+    return [opened, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2), *further]
+
+
+def _out_of_the_way(descriptor: int) -> int:
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _SAFE_DESCRIPTOR)
+    os.close(descriptor)
+    return moved
+
+
+def packed(message: tuple[Any, ...]) -> bytes:
+    """Write a message."""
+    raw = marshal.dumps(message)
+    return HEADER.pack(len(raw)) + raw
+
+
+def messages(incoming: bytearray) -> Iterator[tuple[Any, ...]]:
+    """Take the messages that are complete out of what has come."""
+    while len(incoming) >= HEADER.size:
+        end = HEADER.size + HEADER.unpack_from(incoming)[0]
+        if len(incoming) < end:
+            return
+        message = marshal.loads(incoming[HEADER.size : end])  # noqa: S302 - the other end is ours
+        del incoming[:end]
+        yield message
+
+
+def all_processes() -> Iterator[Stat]:
+    """Yield every process that /proc shows; one that ends meanwhile is left out."""
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{name}/stat", "rb") as file:
+            # The name of a program, in parentheses, may hold anything.
+            fields = file.read().rpartition(b")")[2].split()
+            yield Stat(int(name), fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]))
+
+
+def main() -> int:
+    """Serve the socket that is stdin."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends with its server and not before
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    child_ended, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    os.chdir("/")
+    spawner = Spawner(socket.socket(fileno=0))
+    spawner.serve(child_ended)
+    spawner.end()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

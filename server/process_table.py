@@ -1,0 +1,186 @@
+"""The processes of one session, by the ids that its client gave them.
+
+    starting   the id is taken; whoever asks about it waits
+    known      it runs, or has closed less than the retention ago
+    forgotten  the id is free again; what it left running is remembered until the session ends
+
+Whoever is attached is told every event; nobody is told what happened before.
+
+Source: exec-server 0.169.0, observed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from ..environment.process import Closed, Command, Event, Exited, Output, Process, Processes
+from ..protocol import process as said
+from ..protocol.errors import INVALID_REQUEST, WireError
+from ..protocol.methods import Notice
+from ..protocol.wire import Wire
+
+RETENTION_S = 80.0
+
+# Sends a notification; raises ConnectionError when nobody is there to hear it.
+Tell = Callable[[Notice[Any], Wire], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Entry:
+    process: Process
+    watching: asyncio.Task[None]
+    telling: asyncio.Task[None] | None = None
+
+
+class ProcessTable:
+    """The processes of one session.
+
+    Args:
+        processes: What starts them.
+        clock: Seconds that only grow.
+        retention_s: How long a process that has closed is known.
+        changed: Called when `next_due` may have become earlier.
+    """
+
+    def __init__(
+        self,
+        processes: Processes,
+        clock: Callable[[], float],
+        retention_s: float = RETENTION_S,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._processes = processes
+        self._clock = clock
+        self._retention_s = retention_s
+        self._changed = changed
+        self._starting: dict[str, asyncio.Task[_Entry]] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._closed: deque[tuple[float, str]] = deque()  # when to forget whom; all are kept equally long, so in order
+        self._left_behind: list[Process] = []
+        self._releasing: set[asyncio.Task[None]] = set()
+        self._tell: Tell | None = None
+
+    async def start(self, identifier: str, command: Command) -> Process:
+        """Start a process under an id.
+
+        The start belongs to the session: when the request is given up, the process is there all the same.
+
+        Raises:
+            WireError: -32600, the id is taken; and what `Processes.start` raises, the id is then free again.
+        """
+        while (before := self._starting.get(identifier)) is not None:
+            await asyncio.wait((before,))
+        self.tick()
+        if identifier in self._entries:
+            raise WireError(INVALID_REQUEST, f"process {identifier} already exists")
+        starting = self._starting[identifier] = asyncio.create_task(self._start(identifier, command))
+        starting.add_done_callback(_take_note)
+        return (await asyncio.shield(starting)).process
+
+    async def find(self, identifier: str) -> Process | None:
+        """Return the process with this id, once it has started; None: there is none."""
+        starting = self._starting.get(identifier)
+        if starting is not None:
+            await asyncio.wait((starting,))
+        self.tick()
+        entry = self._entries.get(identifier)
+        return None if entry is None else entry.process
+
+    # -- who is told
+
+    def attach(self, tell: Tell) -> None:
+        """Tell somebody every event from now on."""
+        self._tell = tell
+        for identifier, entry in self._entries.items():
+            self._begin_telling(identifier, entry, None)
+
+    def detach(self) -> None:
+        """Tell nobody."""
+        self._tell = None
+        for entry in self._entries.values():
+            if entry.telling is not None:
+                entry.telling.cancel()
+                entry.telling = None
+
+    # -- time
+
+    def next_due(self) -> float | None:
+        """Return when `tick` next has something to do, on the clock."""
+        return self._closed[0][0] if self._closed else None
+
+    def tick(self) -> None:
+        """Forget the processes whose time is up."""
+        while self._closed and self._clock() >= self._closed[0][0]:
+            _, identifier = self._closed.popleft()
+            self._in_background(self._release(self._entries.pop(identifier)))
+
+    async def destroy(self) -> None:
+        """Kill all processes of the session, with what they left running."""
+        self.detach()
+        starting = list(self._starting.values())
+        if starting:
+            await asyncio.wait(starting)
+        entries, self._entries = list(self._entries.values()), {}
+        self._closed.clear()
+        for entry in entries:
+            entry.watching.cancel()
+        left, self._left_behind = self._left_behind, []
+        await asyncio.gather(*(process.discard() for process in (*(entry.process for entry in entries), *left)))
+
+    # -- one process
+
+    async def _start(self, identifier: str, command: Command) -> _Entry:
+        try:
+            process = await self._processes.start(command)
+        finally:
+            del self._starting[identifier]
+        entry = self._entries[identifier] = _Entry(process, asyncio.create_task(self._watch(identifier, process)))
+        self._begin_telling(identifier, entry, 0)
+        return entry
+
+    async def _watch(self, identifier: str, process: Process) -> None:
+        await process.wait_closed()
+        self._closed.append((self._clock() + self._retention_s, identifier))
+        if len(self._closed) == 1:
+            self._changed()
+
+    async def _release(self, entry: _Entry) -> None:
+        if await entry.process.release():
+            self._left_behind.append(entry.process)
+
+    def _begin_telling(self, identifier: str, entry: _Entry, after_seq: int | None) -> None:
+        if self._tell is not None:
+            entry.telling = asyncio.create_task(_tell_events(identifier, entry.process, self._tell, after_seq))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
+
+
+async def _tell_events(identifier: str, process: Process, tell: Tell, after_seq: int | None) -> None:
+    with contextlib.suppress(ConnectionError):  # nobody hears it any more; the session is about to be detached
+        async with contextlib.aclosing(process.follow(after_seq)) as events:
+            async for event in events:
+                await tell(*_notification(identifier, event))
+
+
+def _notification(identifier: str, event: Event) -> tuple[Notice[Any], Wire]:
+    match event:
+        case Output(seq, stream, data):
+            return said.OUTPUT, said.OutputNotice(process_id=identifier, seq=seq, stream=stream, chunk=data)
+        case Exited(seq, code, denied):
+            return said.EXITED, said.ExitedNotice(process_id=identifier, seq=seq, exit_code=code, sandbox_denied=denied)
+        case Closed(seq):
+            return said.CLOSED, said.ClosedNotice(process_id=identifier, seq=seq)
+
+
+def _take_note(starting: asyncio.Task[_Entry]) -> None:
+    """See a failure also when whoever asked for the start has gone."""
+    if not starting.cancelled():
+        starting.exception()
