@@ -63,16 +63,14 @@ class RemoteProcess:
         chunks = [Output(chunk.seq, chunk.stream, chunk.chunk) for chunk in found.chunks]
         return Reading(chunks, found.next_seq, found.exit_code, found.closed, found.sandbox_denied)
 
-    async def follow(self, after_seq: int | None = None) -> AsyncGenerator[Event]:
-        cursor = (await self.read(after_seq=U64_MAX)).next_seq - 1 if after_seq is None else after_seq
-        knows_exit = False
+    async def follow(self, after_seq: int = 0) -> AsyncGenerator[Event]:
+        cursor, knows_exit = after_seq, False
         while True:
             found = await self.read(after_seq=cursor, wait_s=_POLL_S)
             for event in _events(found, cursor):
-                if isinstance(event, Exited):
-                    if knows_exit:
-                        continue
-                    knows_exit = True
+                if isinstance(event, Exited) and knows_exit:
+                    continue
+                knows_exit |= isinstance(event, Exited)
                 yield event
             if found.closed:
                 return
@@ -91,7 +89,7 @@ class RemoteProcess:
         return (await self._connection.call(said.TERMINATE, params)).running
 
     async def wait_closed(self) -> None:
-        async for _ in self.follow(0):
+        async for _ in self.follow():
             pass
 
     async def release(self) -> bool:

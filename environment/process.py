@@ -94,16 +94,24 @@ class Closed(NamedTuple):
 Event = Output | Exited | Closed
 
 
+# What one reading returns at most: it becomes one message, base64 with 75 bytes around a chunk, and the real client
+# takes 64 MiB in a message. The reference retains no more chunks than that either.
+READ_LIMIT_BYTES = 44 * 1024 * 1024
+READ_LIMIT_CHUNKS = 50_000
+
+
 class Reading(NamedTuple):
     """What `Process.read` found.
 
     Attributes:
         chunks: Retained output after the cursor, ascending.
-        next_seq: Without `max_bytes` the number of the next event; with it the number after the last chunk, or where
-            there is none the number of the next event.
+        next_seq: The number of the next event; with `max_bytes`, or where the reading is cut, the one after the last
+            chunk.
         exit_code: None while it runs.
         closed: Whether nothing more can come.
         sandbox_denied: See `Exited`.
+        is_cut: Whether there is more than one reading returns. Exit and close are then told only if they come before
+            `next_seq`: it is as if one had asked earlier.
     """
 
     chunks: list[Output]
@@ -111,6 +119,7 @@ class Reading(NamedTuple):
     exit_code: int | None
     closed: bool
     sandbox_denied: bool
+    is_cut: bool = False
 
 
 class StdinClosed(Exception):
@@ -134,17 +143,18 @@ class Process(Protocol):
         Args:
             after_seq: The number of the last event that was seen; 0: none.
             max_bytes: Return chunks while their sum stays within this; the first one is returned whole in any case.
+                More than `READ_LIMIT_BYTES` or `READ_LIMIT_CHUNKS` is returned to nobody at once.
             wait_s: How long to wait, in seconds; 0 does not wait.
         """
         ...
 
-    def follow(self, after_seq: int | None = None) -> AsyncGenerator[Event]:
+    def follow(self, after_seq: int = 0) -> AsyncGenerator[Event]:
         """Yield events as they come, up to `Closed`. While somebody follows, the process waits for the slowest.
 
         Close the generator (`contextlib.aclosing`) to stop following.
 
         Args:
-            after_seq: Where to begin; None: with what comes from now on. What is no longer retained is left out.
+            after_seq: The number of the last event before. What is no longer retained is left out.
         """
         ...
 

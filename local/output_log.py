@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from ..environment.process import Closed, Event, Exited, Output
+from ..environment.process import READ_LIMIT_BYTES, READ_LIMIT_CHUNKS, Closed, Event, Exited, Output
 from ..protocol.process import Stream
 from .spool import Spool
 from .threads import BlockingCalls
@@ -42,6 +42,7 @@ class OutputLog:
     def __init__(self, calls: BlockingCalls, spool_folder: str | None, budget: int = OUTPUT_BUDGET_BYTES) -> None:
         self.exited: Exited | None = None
         self.closed: Closed | None = None
+        self.last_output_seq = 0
         self.is_discarded = False
         self.on_room: Callable[[], None] = lambda: None  # called when the disk has caught up
         self._calls = calls
@@ -69,7 +70,8 @@ class OutputLog:
         """Add a chunk of output."""
         if self.is_discarded:
             return
-        self._recent.append(Output(self._take_seq(), stream, data))
+        self.last_output_seq = self._take_seq()
+        self._recent.append(Output(self.last_output_seq, stream, data))
         self._recent_cost += len(data) + _CHUNK_BYTES
         if self._recent_cost > self._memory_limit:
             self._make_room()
@@ -93,15 +95,17 @@ class OutputLog:
 
     # -- what is read
 
-    async def output_after(self, seq: int, max_bytes: int | None = None) -> list[Output]:
-        """Return retained output after a number, ascending: while the sum is within `max_bytes`, one chunk at least."""
+    async def output_after(
+        self, seq: int, max_bytes: int = READ_LIMIT_BYTES, max_chunks: int = READ_LIMIT_CHUNKS
+    ) -> list[Output]:
+        """Return retained output after a number, ascending, within both limits; one chunk at least, if there is any."""
         found: list[Output] = []
         spool = self._spool
         if spool is not None and not spool.is_empty and (not self._recent or self._recent[0].seq > seq + 1):
             async with self._disk:
                 found = await self._read_spool(spool, seq, max_bytes)
         found += self._recent_after(found[-1].seq if found else seq)
-        return found if max_bytes is None else _within(found, max_bytes)
+        return _within(found, max_bytes, max_chunks)
 
     def _recent_after(self, seq: int) -> list[Output]:
         found: list[Output] = []
@@ -113,9 +117,10 @@ class OutputLog:
         return found
 
     async def events_after(self, seq: int) -> list[Event]:
-        """Return every event after a number, as far as it is retained."""
-        events: list[Event] = [*await self.output_after(seq)]
-        marks = [mark for mark in (self.exited, self.closed) if mark is not None and mark.seq > seq]
+        """Return events after a number, as far as they are retained; not all of them, where there are many."""
+        events: list[Event] = [*await self.output_after(seq, _BLOCK_BYTES)]
+        end = events[-1].seq if events and events[-1].seq < self.last_output_seq else self._next_seq
+        marks = [mark for mark in (self.exited, self.closed) if mark is not None and seq < mark.seq < end]
         return sorted([*events, *marks], key=lambda event: event.seq) if marks else events
 
     async def discard(self) -> None:
@@ -170,7 +175,7 @@ class OutputLog:
     def _forget_oldest(self) -> None:
         self._recent_cost -= len(self._recent.popleft().data) + _CHUNK_BYTES
 
-    async def _read_spool(self, spool: Spool, seq: int, max_bytes: int | None) -> list[Output]:
+    async def _read_spool(self, spool: Spool, seq: int, max_bytes: int) -> list[Output]:
         try:
             return await self._calls.run(partial(spool.read, seq, max_bytes))
         except OSError as error:
@@ -187,10 +192,10 @@ class OutputLog:
             self._news = None
 
 
-def _within(chunks: list[Output], max_bytes: int) -> list[Output]:
+def _within(chunks: list[Output], max_bytes: int, max_chunks: int) -> list[Output]:
     size = 0
-    for count, chunk in enumerate(chunks):
+    for count, chunk in enumerate(chunks[:max_chunks]):
         size += len(chunk.data)
         if count and size > max_bytes:
             return chunks[:count]
-    return chunks
+    return chunks[:max_chunks]

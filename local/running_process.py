@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from typing import NamedTuple
 
-from ..environment.process import Closed, Event, Output, Reading, StdinClosed
+from ..environment.process import READ_LIMIT_BYTES, Closed, Event, Output, Reading, StdinClosed
 from ..protocol.process import SandboxType, Stream
 from .output_log import OutputLog
 from .spawn import GROUP, INSIDE, Spawner
@@ -193,7 +193,7 @@ class RunningProcess:
     async def read(self, *, after_seq: int = 0, max_bytes: int | None = None, wait_s: float = 0.0) -> Reading:
         deadline = self._loop.time() + min(wait_s, _LONGEST_WAIT_S)
         while True:
-            chunks = await self._log.output_after(after_seq, max_bytes)
+            chunks = await self._log.output_after(after_seq, _limit(max_bytes))
             # Nothing is awaited from here on: chunks and state are of the same moment.
             is_news = self._log.exited is not None and after_seq < self._log.next_seq - 1
             if chunks or is_news or self._log.closed is not None or self._loop.time() >= deadline:
@@ -205,18 +205,22 @@ class RunningProcess:
                 continue  # once more, and then it returns
 
     def _found(self, chunks: list[Output], max_bytes: int | None) -> Reading:
-        exited = self._log.exited
+        log = self._log
+        is_cut = max_bytes != _limit(max_bytes) and bool(chunks) and chunks[-1].seq < log.last_output_seq
+        next_seq = chunks[-1].seq + 1 if chunks and (is_cut or max_bytes is not None) else log.next_seq
+        told = next_seq if is_cut else log.next_seq
+        exited = log.exited if log.exited is not None and log.exited.seq < told else None
         return Reading(
             chunks,
-            chunks[-1].seq + 1 if chunks and max_bytes is not None else self._log.next_seq,
+            next_seq,
             None if exited is None else exited.exit_code,
-            self._log.closed is not None,
+            log.closed is not None and log.closed.seq < told,
             exited is not None and exited.sandbox_denied,
+            is_cut,
         )
 
-    async def follow(self, after_seq: int | None = None) -> AsyncGenerator[Event]:
-        follower = Follower(self._log.next_seq)
-        cursor = follower.joined - 1 if after_seq is None else after_seq
+    async def follow(self, after_seq: int = 0) -> AsyncGenerator[Event]:
+        follower, cursor = Follower(self._log.next_seq), after_seq
         self._followers.add(follower)
         try:
             while True:
@@ -281,3 +285,7 @@ class RunningProcess:
         self._close_outputs()
         self._close_when_over()
         await self._log.discard()
+
+
+def _limit(max_bytes: int | None) -> int:
+    return READ_LIMIT_BYTES if max_bytes is None else min(max_bytes, READ_LIMIT_BYTES)

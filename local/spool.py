@@ -70,7 +70,7 @@ class Spool:
         self._blocks.append(Block(chunks[0].seq, chunks[-1].seq, self._end, len(raw)))
         self._end += len(raw)
 
-    def read(self, after_seq: int, max_bytes: int | None) -> list[Output]:
+    def read(self, after_seq: int, max_bytes: int) -> list[Output]:
         """Return chunks after a number, ascending, until their sum exceeds `max_bytes`; the caller cuts exactly.
 
         Raises:
@@ -85,7 +85,7 @@ class Spool:
                 if chunk.seq > after_seq:
                     found.append(chunk)
                     size += len(chunk.data)
-            if max_bytes is not None and size > max_bytes:
+            if size > max_bytes:
                 break
         return found
 

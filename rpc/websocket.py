@@ -25,8 +25,10 @@ class WebSocketTransport:
 
     Args:
         websocket: An open connection.
-        max_sent_bytes: What the peer takes in one message; None sends whatever there is, in one frame. The reference
-            and this server take 64 MiB, in frames of 16 MiB.
+        max_sent_bytes: What the peer takes in one message; None sends whatever there is. The reference and this server
+            take 64 MiB.
+
+    Both sides of the reference take frames of 16 MiB at most, so a larger message goes in several.
     """
 
     def __init__(self, websocket: WebSocket, max_sent_bytes: int | None = None) -> None:
@@ -43,14 +45,13 @@ class WebSocketTransport:
             yield message
 
     async def send(self, text: bytes) -> None:
-        """Send one text message, in several frames where the peer limits them."""
-        limited = self._max_sent_bytes is not None
+        """Send one text message, in several frames if need be."""
         if self._max_sent_bytes is not None and len(text) > self._max_sent_bytes:
             raise RequestRefused(
                 f"a message may have {self._max_sent_bytes} bytes at most, this one has {len(text)}; nothing was sent"
             )
         try:
-            if limited and len(text) > MAX_FRAME_BYTES:
+            if len(text) > MAX_FRAME_BYTES:
                 await self._websocket.send(_pieces(text), text=True)
             else:
                 await self._websocket.send(text, text=True)

@@ -47,7 +47,10 @@ class ProcessHandlers:
         found = await process.read(
             after_seq=params.after_seq or 0, max_bytes=params.max_bytes, wait_s=(params.wait_ms or 0) / 1000
         )
-        self._table()  # whoever waited may have lost the session meanwhile
+        table = self._table()  # whoever waited may have lost the session meanwhile
+        if params.max_bytes is None:
+            # A client that resumes asks once, and takes what comes after `nextSeq` from notifications.
+            table.has_read(params.process_id, found)
         return said.ReadResult(
             chunks=[said.OutputChunk(seq=seq, stream=stream, chunk=data) for seq, stream, data in found.chunks],
             next_seq=found.next_seq,

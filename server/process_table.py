@@ -14,17 +14,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..environment.process import Closed, Command, Event, Exited, Output, Process, Processes
+from ..environment.process import Closed, Command, Event, Exited, Output, Process, Processes, Reading
 from ..protocol import process as said
 from ..protocol.errors import INVALID_REQUEST, WireError
 from ..protocol.methods import Notice
-from ..protocol.wire import Wire
+from ..protocol.wire import U64_MAX, Wire
 
 RETENTION_S = 80.0
+# The real client reads what it missed right after it has resumed. What it is told before it has taken that in it holds
+# back, 256 events of 1 MiB in all, and beyond that gives the process up (observed).
+AHEAD_BYTES, AHEAD_EVENTS = 256 * 1024, 64
+AHEAD_S = 5.0  # for a client that does not read at all
+SETTLE_S = 1.0
 
 # Sends a notification; raises ConnectionError when nobody is there to hear it.
 Tell = Callable[[Notice[Any], Wire], Awaitable[None]]
@@ -34,7 +39,8 @@ Tell = Callable[[Notice[Any], Wire], Awaitable[None]]
 class _Entry:
     process: Process
     watching: asyncio.Task[None]
-    telling: asyncio.Task[None] | None = None
+    telling: asyncio.Task[Any] | None = None
+    was_read: asyncio.Event = field(default_factory=asyncio.Event)  # by whoever is attached
 
 
 class ProcessTable:
@@ -97,7 +103,18 @@ class ProcessTable:
         """Tell somebody every event from now on."""
         self._tell = tell
         for identifier, entry in self._entries.items():
-            self._begin_telling(identifier, entry, None)
+            entry.was_read.clear()
+            entry.telling = asyncio.create_task(_tell_from_now(identifier, entry, tell))
+
+    def has_read(self, identifier: str, found: Reading) -> None:
+        """Take note that whoever is attached has caught up; what its answer did not hold it is told, in order."""
+        entry = self._entries.get(identifier)
+        if entry is None or self._tell is None:
+            return
+        entry.was_read.set()
+        if found.is_cut and entry.telling is not None:
+            entry.telling.cancel()
+            entry.telling = asyncio.create_task(_tell_rest(identifier, entry, self._tell, found.next_seq - 1))
 
     def detach(self) -> None:
         """Tell nobody."""
@@ -105,7 +122,6 @@ class ProcessTable:
         for entry in self._entries.values():
             if entry.telling is not None:
                 entry.telling.cancel()
-                entry.telling = None
 
     # -- time
 
@@ -117,7 +133,9 @@ class ProcessTable:
         """Forget the processes whose time is up."""
         while self._closed and self._clock() >= self._closed[0][0]:
             _, identifier = self._closed.popleft()
-            self._in_background(self._release(self._entries.pop(identifier)))
+            releasing = asyncio.create_task(self._release(self._entries.pop(identifier)))
+            self._releasing.add(releasing)
+            releasing.add_done_callback(self._releasing.discard)
 
     async def destroy(self) -> None:
         """Kill all processes of the session, with what they left running."""
@@ -140,7 +158,8 @@ class ProcessTable:
         finally:
             del self._starting[identifier]
         entry = self._entries[identifier] = _Entry(process, asyncio.create_task(self._watch(identifier, process)))
-        self._begin_telling(identifier, entry, 0)
+        if self._tell is not None:
+            entry.telling = asyncio.create_task(_tell_events(identifier, process, self._tell, 0))
         return entry
 
     async def _watch(self, identifier: str, process: Process) -> None:
@@ -153,21 +172,37 @@ class ProcessTable:
         if await entry.process.release():
             self._left_behind.append(entry.process)
 
-    def _begin_telling(self, identifier: str, entry: _Entry, after_seq: int | None) -> None:
-        if self._tell is not None:
-            entry.telling = asyncio.create_task(_tell_events(identifier, entry.process, self._tell, after_seq))
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
+async def _tell_from_now(identifier: str, entry: _Entry, tell: Tell) -> None:
+    """Tell what comes, but do not run far ahead of a client that has yet to read what it missed."""
+    after_seq = (await entry.process.read(after_seq=U64_MAX)).next_seq - 1
+    last = await _tell_events(identifier, entry.process, tell, after_seq, (AHEAD_BYTES, AHEAD_EVENTS))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(AHEAD_S):
+            await entry.was_read.wait()
+    await _tell_events(identifier, entry.process, tell, last)
 
 
-async def _tell_events(identifier: str, process: Process, tell: Tell, after_seq: int | None) -> None:
+async def _tell_rest(identifier: str, entry: _Entry, tell: Tell, after_seq: int) -> None:
+    """Tell what an answer was too small for. Nothing says when the client has taken the answer in: it gets a moment."""
+    await asyncio.sleep(SETTLE_S)
+    await _tell_events(identifier, entry.process, tell, after_seq)
+
+
+async def _tell_events(
+    identifier: str, process: Process, tell: Tell, after_seq: int, limit: tuple[int, int] | None = None
+) -> int:
+    """Tell events, up to the close or a limit of bytes and of events; return the number of the last one."""
+    told_bytes, last = 0, after_seq
     with contextlib.suppress(ConnectionError):  # nobody hears it any more; the session is about to be detached
         async with contextlib.aclosing(process.follow(after_seq)) as events:
             async for event in events:
                 await tell(*_notification(identifier, event))
+                last = event.seq
+                told_bytes += len(event.data) if isinstance(event, Output) else 0
+                if limit is not None and (told_bytes >= limit[0] or last - after_seq >= limit[1]):
+                    break
+    return last
 
 
 def _notification(identifier: str, event: Event) -> tuple[Notice[Any], Wire]:
