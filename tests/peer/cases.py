@@ -64,6 +64,7 @@ class Accept:
     result: Json | Absent = ABSENT
     holds: str = ""  # what the result holds somewhere, as JSON
     status: int | None = None  # of an HTTP answer
+    but: Params | None = None  # the reference's result, but for these members
 
 
 SAME: Final = Accept(contains="(the reference's answer)")
@@ -147,7 +148,52 @@ class Drop:
     differs: Differs | None = None
 
 
-Step: TypeAlias = Call | Send | Wire | Http | Ping | Connect | Drop
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A request whose answer nobody waits for: drop the connection next."""
+
+    method: str
+    params: Params
+    differs: Differs | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Requests sent without waiting in between; all answers, in the order of the requests."""
+
+    calls: tuple[Call, ...]
+    differs: Differs | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What the process told up to its close, on the current connection; see `events.summary`."""
+
+    process: str = "p"
+    differs: Differs | None = None
+    separator: str | None = None  # sort the output, split at this
+    first: int = 1  # the number of the first event that this connection is told: later ones after a resume
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Wait for a text in the process's output, or with None for its exit; the answer says that it came."""
+
+    text: str | None
+    process: str = "p"
+    differs: Differs | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAll:
+    """Read from the first chunk on until the process has closed; see `events.summary_of_reads`."""
+
+    process: str = "p"
+    max_bytes: int | None = None
+    differs: Differs | None = None
+
+
+Step: TypeAlias = Call | Send | Wire | Http | Ping | Connect | Drop | Post | Together | Events | Await | ReadAll
 Handshake: TypeAlias = Literal["full", "initialize", "none"]
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from itertools import zip_longest
 
-from .cases import SAME, Absent, Accept, Case, Differs, Json
+from .cases import SAME, Absent, Accept, Case, Differs, Json, Params
 from .runner import Outcome
 
 _INVALID_PARAMS = -32602
@@ -38,7 +38,7 @@ def differences(case: Case, reference: Outcome, ours: Outcome, strict: bool) -> 
 
 def _answer(expected: list[Json] | None, got: list[Json], differs: Differs | None) -> str:
     if differs is not None:
-        if any(_accepts(accept, got) for accept in differs.accept if accept is not SAME):
+        if any(_accepts(accept, got, expected) for accept in differs.accept if accept is not SAME):
             return ""
         if SAME not in differs.accept:
             return f"wanted {_wanted(differs)}\n        ours {show(got)}"
@@ -51,19 +51,23 @@ def _answer(expected: list[Json] | None, got: list[Json], differs: Differs | Non
 
 
 def _wanted(differs: Differs) -> str:
-    options = [
-        f"{accept.code or accept.status or ''} {accept.contains}{accept.holds}".strip()
-        if isinstance(accept.result, Absent)
-        else show(accept.result)
-        for accept in differs.accept
-    ]
-    return f"{' or '.join(options)} ({differs.why})"
+    return f"{' or '.join(_option(accept) for accept in differs.accept)} ({differs.why})"
 
 
-def _accepts(accept: Accept, got: list[Json]) -> bool:
+def _option(accept: Accept) -> str:
+    if accept.but is not None:
+        return f"the reference's answer but {show(accept.but)}"
+    if not isinstance(accept.result, Absent):
+        return show(accept.result)
+    return f"{accept.code or accept.status or ''} {accept.contains}{accept.holds}".strip()
+
+
+def _accepts(accept: Accept, got: list[Json], expected: list[Json] | None) -> bool:
     if not got:
         return False
     last = got[-1]
+    if accept.but is not None:
+        return last == _but(accept.but, expected)
     if not isinstance(last, dict):
         return accept.code is None and bool(accept.contains) and last == accept.contains
     if accept.status is not None:
@@ -76,6 +80,14 @@ def _accepts(accept: Accept, got: list[Json]) -> bool:
     if not isinstance(error, dict) or (accept.code is not None and error.get("code") != accept.code):
         return False
     return accept.contains in str(error.get("message"))
+
+
+def _but(members: Params, expected: list[Json] | None) -> Json:
+    """The reference's last answer with some members of its result replaced."""
+    last = expected[-1] if expected else None
+    if not isinstance(last, dict) or not isinstance(result := last.get("result"), dict):
+        return None
+    return {**last, "result": {**result, **members}}
 
 
 def _same(expected: Json, got: Json) -> bool:

@@ -5,18 +5,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from . import http
-from .cases import Absent, Call, Connect, Drop, Handshake, Http, Json, Params, Ping, Send, Step, Wire
+from . import events, http
+from .cases import (
+    Absent,
+    Await,
+    Call,
+    Connect,
+    Drop,
+    Events,
+    Handshake,
+    Http,
+    Json,
+    Params,
+    Ping,
+    Post,
+    ReadAll,
+    Send,
+    Step,
+    Together,
+    Wire,
+)
 from .disk import fill
 
 CLOSED: Final = "closed"
 SILENT: Final = "silent"
 _ANSWER_S = 8.0
+_TOLD_S = 15.0  # how long a process may take to say what is waited for
 _LATE_S = 0.03  # how long to look for an answer that comes after the sentinel's
 _RETRY_S = 2.0
 # AttributeError: websockets aborts a transport that asyncio has let go of while its buffer ran empty (CPython 3.11).
@@ -33,6 +53,8 @@ class Client:
         self.broken = False
         self._address = address
         self._open: list[ClientConnection] = []
+        self._told: dict[ClientConnection, list[Json]] = {}
+        self._started: set[str] = set()
         self._calls = 0
 
     async def open(self, handshake: Handshake) -> None:
@@ -49,9 +71,12 @@ class Client:
                 await self._open[-1].send('{"method":"initialized"}')
 
     async def close(self) -> None:
+        """Cut every connection; a process that this client started and did not see closing is ended first."""
+        await self._terminate_started()
         for connection in self._open:
             await _cut(connection)
         self._open.clear()
+        self._told.clear()
 
     async def take(self, step: Step) -> list[Json]:
         """Take one step; the answers are as they came, not yet normalised."""
@@ -64,6 +89,14 @@ class Client:
                 return await http.exchange(self._address, fill_bytes(step.data, self.places), step.responses)
             case Ping():
                 return await self._ping(step.payload)
+            case Post():
+                return await self._post(step)
+            case Together():
+                return await self._together(step)
+            case Events() | Await():
+                return await self._listen(step)
+            case ReadAll():
+                return await self._read_all(step)
             case Connect():
                 await self.open("none")
                 return [CLOSED] if self.broken else []
@@ -76,17 +109,17 @@ class Client:
 
     async def _connect(self) -> None:
         host, port = self._address
-        self._open.append(
-            await connect(
-                f"ws://{host}:{port}",
-                compression=None,
-                max_size=None,
-                ping_interval=None,
-                close_timeout=2,
-                open_timeout=15,
-                proxy=None,
-            )
+        connection = await connect(
+            f"ws://{host}:{port}",
+            compression=None,
+            max_size=None,
+            ping_interval=None,
+            close_timeout=2,
+            open_timeout=15,
+            proxy=None,
         )
+        self._open.append(connection)
+        self._told[connection] = []
 
     async def _call(self, step: Call) -> list[Json]:
         deadline = asyncio.get_running_loop().time() + _RETRY_S
@@ -98,16 +131,53 @@ class Client:
             await asyncio.sleep(0.02)
 
     async def _call_once(self, step: Call) -> list[Json]:
+        answers = await self._until(self._request(step), self._calls)
+        for answer in answers:
+            if isinstance(answer, dict) and answer.get("id") == self._calls:
+                answer["id"] = "<id>"
+                self._note_start(step, answer)
+        return answers
+
+    def _note_start(self, call: Call, answer: Json) -> None:
+        done = isinstance(answer, dict) and "result" in answer
+        if done and call.method == "process/start" and isinstance(call.params, dict):
+            self._started.add(fill(str(call.params.get("processId")), self.places))
+
+    def _request(self, step: Call | Post) -> str:
         self._calls += 1
         request: Params = {"id": self._calls, "method": step.method}
         if not isinstance(step.params, Absent):
             request["params"] = step.params
-        text = fill(json.dumps(request), self.places)
-        answers = await self._until(text, self._calls)
-        for answer in answers:
-            if isinstance(answer, dict) and answer.get("id") == self._calls:
-                answer["id"] = "<id>"
-        return answers
+        return fill(json.dumps(request), self.places)
+
+    async def _post(self, step: Post) -> list[Json]:
+        try:
+            await self._open[-1].send(self._request(step))
+        except _GONE:
+            self.broken = True
+            return [CLOSED]
+        return []
+
+    async def _together(self, step: Together) -> list[Json]:
+        """Answers may come in any order (row 2); what is missing when time is up is `silent`."""
+        connection, answers, numbers = self._open[-1], dict[Json, Json](), list[int]()
+        try:
+            async with asyncio.timeout(_TOLD_S):
+                for call in step.calls:
+                    text = self._request(call)
+                    numbers.append(self._calls)
+                    await connection.send(text)
+                while len(answers) < len(numbers):
+                    answer = await self._receive(connection)
+                    answers[answer.get("id") if isinstance(answer, dict) else None] = answer
+        except _GONE:
+            self.broken = True
+        except TimeoutError:
+            pass
+        found = [answers.get(number, CLOSED if self.broken else SILENT) for number in numbers]
+        for call, answer in zip(step.calls, found, strict=True):
+            self._note_start(call, answer)
+        return [{**answer, "id": "<id>"} if isinstance(answer, dict) else answer for answer in found]
 
     async def _until(self, data: str, request_id: Json) -> list[Json]:
         """Send a request and collect up to its answer; a parse error (id -1) is one, too."""
@@ -156,7 +226,61 @@ class Client:
             self.broken = True
         return answers
 
+    async def _listen(self, step: Events | Await) -> list[Json]:
+        """Take in what the process tells until it is enough; answers that nobody waited for are not looked at."""
+        connection, process = self._open[-1], fill(step.process, self.places)
+        told = self._told[connection]
+        if process not in self._started:
+            return ["it was not started"]
+        late = False
+        try:
+            async with asyncio.timeout(_TOLD_S):
+                while not _enough(step, events.of_process(told, process)):
+                    if events.is_notice(message := await self._next(connection)):
+                        told.append(message)
+        except _GONE:
+            self.broken = True
+            return [CLOSED]
+        except TimeoutError:
+            late = True
+        if isinstance(step, Await):
+            awaited = "its exit" if step.text is None else step.text
+            return [f"{SILENT} about {awaited}" if late else f"told: {awaited}"]
+        return [{"result": events.summary(events.of_process(told, process), step.first, step.separator)}]
+
+    async def _read_all(self, step: ReadAll) -> list[Json]:
+        """Read on from the last number seen; the exit and the close are no chunks, so the last read brings none."""
+        results, after = list[Params](), 0
+        deadline = asyncio.get_running_loop().time() + _TOLD_S
+        while asyncio.get_running_loop().time() < deadline:
+            params: Params = {"processId": step.process, "afterSeq": after, "maxBytes": step.max_bytes, "waitMs": 2000}
+            answers = await self._call_once(Call("process/read", params))
+            result = answers[-1].get("result") if isinstance(answers[-1], dict) else None
+            if not isinstance(result, dict):
+                return answers
+            results.append(result)
+            if result.get("closed") and not result.get("chunks"):
+                return [{"result": events.summary_of_reads(results)}]
+            after = int(str(result.get("nextSeq"))) - 1
+        return [SILENT]
+
+    async def _terminate_started(self) -> None:
+        """Nothing a case started may outlive it; an id the server does not know is fine."""
+        for process in self._started:
+            if not self._open or self.broken:
+                break
+            told = [kind for told in self._told.values() for kind, _ in events.of_process(told, process)]
+            if "closed" not in told:
+                await self._call_once(Call("process/terminate", {"processId": process}))
+        self._started.clear()
+
     async def _receive(self, connection: ClientConnection) -> Json:
+        """Give the next message that is no notice of a process: those may come between any two, and are kept."""
+        while events.is_notice(message := await self._next(connection)):
+            self._told[connection].append(message)
+        return message
+
+    async def _next(self, connection: ClientConnection) -> Json:
         data = await connection.recv()
         if isinstance(data, bytes):
             return "binary frame"
@@ -173,6 +297,14 @@ class Client:
             self.broken = True
             return [CLOSED]
         return ["pong"]
+
+
+def _enough(step: Events | Await, told: Sequence[tuple[str, Params]]) -> bool:
+    if isinstance(step, Events):
+        return events.complete(told, step.first)
+    if step.text is None:
+        return any(kind == "exited" for kind, _ in told)
+    return any(step.text.encode() in data for data in events.output(told).values())
 
 
 def fill_bytes(data: bytes, places: dict[str, str]) -> bytes:

@@ -15,6 +15,13 @@ from pathlib import Path
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _KEPT = ("PATH", "HOME", "LANG", "USER", "LOGNAME")
+# What processes may inherit: names the policies keep, drop, and must not take for patterns.
+INHERITED = {
+    "TERM": "xterm", "LC_MESSAGES": "C", "TEMP": "/temp", "TMP": "/tmp-too", "SHELL": "/bin/sh", "USERNAME": "me",
+    "TZ": "UTC", "XA": "1", "XB": "2", "X[AB]": "3", "xa_lower": "4", "XÉ": "5", "Xé": "6", "HOMEX": "7",
+    "PEER_API_KEY": "8", "peer_secret_x": "9", "PEER_TOKENS": "10", "MONKEY": "11",
+    "CODEX_EXEC_SERVER_EXIT_ON_STDIN_CLOSE": "false",
+}  # fmt: skip
 _START_S = 20.0
 
 
@@ -42,7 +49,7 @@ def running(command: str, work_dir: Path, role: str) -> Iterator[tuple[str, int]
     temporary = work_dir / "tmpdir"
     temporary.mkdir(parents=True, exist_ok=True)
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment |= {"TMPDIR": str(temporary)} | assigned
+    environment |= INHERITED | {"TMPDIR": str(temporary)} | assigned
     log = work_dir / f"{role}.stderr"
     with log.open("wb") as stderr:
         process = subprocess.Popen(

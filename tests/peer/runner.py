@@ -116,7 +116,10 @@ class Run:
 
 
 def _needs_own(case: Case) -> bool:
-    return case.handshake != "full" or any(not isinstance(step, Call) for step in case.steps)
+    """Process ids and events belong to a session: a case that starts processes has one of its own."""
+    return case.handshake != "full" or any(
+        not isinstance(step, Call) or step.method == "process/start" for step in case.steps
+    )
 
 
 def _trees(places: dict[str, str]) -> Json:

@@ -14,6 +14,9 @@ from . import (
     limits,
     names,
     ours,
+    processes_env,
+    processes_life,
+    processes_start,
     sandbox_battery,
     sandbox_errors,
     sandbox_policies,
@@ -40,6 +43,9 @@ _MODULES = (
     sandbox_policies,
     sandbox_battery,
     limits,
+    processes_env,
+    processes_life,
+    processes_start,
 )
 
 
