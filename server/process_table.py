@@ -140,9 +140,9 @@ class ProcessTable:
     async def destroy(self) -> None:
         """Kill all processes of the session, with what they left running."""
         self.detach()
-        starting = list(self._starting.values())
-        if starting:
-            await asyncio.wait(starting)
+        under_way = [*self._starting.values(), *self._releasing]
+        if under_way:
+            await asyncio.wait(under_way)
         entries, self._entries = list(self._entries.values()), {}
         self._closed.clear()
         for entry in entries:
