@@ -78,11 +78,12 @@ MEASURES = (
     Measure(Figure("environment/status", "ms"), workloads.status, None),
 )
 STARTED = Figure("start of the server to its URL", "ms")
+FIRST = Figure("first /bin/true of a server", "ms")
 IDLE = Figure("memory with one idle session", "MiB")
 SESSION = Figure(f"memory of each of {SESSIONS} idle sessions", "KiB")
 SESSION_STATUS = Figure(f"environment/status on one of {SESSIONS}", "ms")
 GROWTH = Figure(f"memory more after {GROWTH_BATCHES * workloads.AT_ONCE} processes", "MiB")
-FIGURES = (*(one.figure for one in MEASURES), STARTED, IDLE, SESSION, SESSION_STATUS, GROWTH)
+FIGURES = (*(one.figure for one in MEASURES), STARTED, FIRST, IDLE, SESSION, SESSION_STATUS, GROWTH)
 
 
 @dataclass
@@ -123,6 +124,9 @@ def measure_starts(subjects: list[Subject]) -> None:
         for subject in subjects:
             with subject.running() as server:
                 subject.keep(STARTED, [server.start_s * 1e3])
+                if not subject.failed(FIRST):
+                    with subject.trying(FIRST), Link(server.url) as link:
+                        subject.keep(FIRST, [workloads.true_once(link)])
 
 
 def measure_rounds(subjects: list[Subject], machine: Subject) -> None:

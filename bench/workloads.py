@@ -114,16 +114,16 @@ def sample(once: Callable[[], float], at_most: int) -> list[float]:
     return samples
 
 
+def true_once(link: Link, **members: object) -> float:
+    """Start `/bin/true`; return milliseconds until it had closed."""
+    begin = start(new_id(), TRUE, **members)
+    begun = time.perf_counter()
+    link.send(begin)
+    return (follow(link, 1).ended_s - begun) * 1e3
+
+
 def true_until_closed(link: Link, **members: object) -> list[float]:
-    """Start `/bin/true` again and again; return milliseconds until each had closed."""
-
-    def once() -> float:
-        begin = start(new_id(), TRUE, **members)
-        begun = time.perf_counter()
-        link.send(begin)
-        return (follow(link, 1).ended_s - begun) * 1e3
-
-    return sample(once, 40)
+    return sample(lambda: true_once(link, **members), 40)
 
 
 def true_in_terminal(link: Link) -> list[float]:
