@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 
-from codex_py.environment.process import Closed, Command, Event, Exited, Output, Process, Reading
+from codex_py.environment.environment import Environment
+from codex_py.environment.filesystem import FileSystem
+from codex_py.environment.process import Closed, Command, Event, Exited, Output, Process, Processes, Reading
+from codex_py.local.environment import describe
 from codex_py.protocol.methods import Notice
 from codex_py.protocol.process import SandboxType
 from codex_py.protocol.wire import Wire
@@ -118,6 +121,12 @@ class FakeProcesses:
         process = FakeProcess(leaves_something=self.leaves_something)
         self.started.append(process)
         return process
+
+
+def machine(processes: Processes) -> Environment:
+    """A machine of these processes, on which no test asks for a file."""
+    files: FileSystem = None  # type: ignore[assignment]
+    return Environment(describe({}, "/"), files, processes)
 
 
 class Hearer:

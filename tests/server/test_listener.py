@@ -7,16 +7,15 @@ import socket
 
 import pytest
 import uvloop
-from harness.machines import local
 from websockets.frames import Opcode
 
 from codex_py.client.connect import connect
-from codex_py.environment.environment import Environment
 from codex_py.local import direct, direct_walk
-from codex_py.local.environment import describe
 from codex_py.rpc import limits, websocket
-from codex_py.server import listener, sessions
+from codex_py.server import listener, process_table, sessions
 from codex_py.server.listener import Address, Listener
+
+from .fakes import FakeProcesses, machine
 
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -26,7 +25,7 @@ MIB = 1024 * 1024
 
 
 def test_limits_and_life_times_are_the_references() -> None:
-    assert sessions.SESSION_TTL_S == 80
+    assert (sessions.SESSION_TTL_S, process_table.RETENTION_S) == (80, 80)
     assert websocket.PING_INTERVAL_S == 30
     assert (websocket.MAX_FRAME_BYTES, websocket.MAX_MESSAGE_BYTES) == (16 * MIB, 64 * MIB)
     assert (limits.MAX_DEPTH, limits.MAX_VALUES) == (127, 262_144)
@@ -38,7 +37,7 @@ def test_it_pings_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "PING_INTERVAL_S", 0.05)
 
     async def scenario() -> int:
-        serving = Listener(Environment(describe({}, "/"), files))
+        serving = Listener(machine(FakeProcesses()))
         address = await serving.start(Address("127.0.0.1", 0))
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(HANDSHAKE)
@@ -49,7 +48,7 @@ def test_it_pings_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         await serving.close()
         return head[0] & 0x0F
 
-    with asyncio.Runner() as runner, local(runner) as files:
+    with asyncio.Runner() as runner:
         assert runner.run(scenario()) == Opcode.PING
 
 
@@ -57,7 +56,7 @@ def test_answers_go_out_at_once() -> None:
     """Nagle's algorithm would hold a small answer back until the one before it is acknowledged, up to 40 ms."""
 
     async def scenario() -> int:
-        serving = Listener(Environment(describe({}, "/"), files))
+        serving = Listener(machine(FakeProcesses()))
         address = await serving.start(Address("127.0.0.1", 0))
         async with connect(address.url()):
             assert serving._server is not None  # pyright: ignore[reportPrivateUsage]  # its socket shows nowhere else
@@ -67,5 +66,5 @@ def test_answers_go_out_at_once() -> None:
         await serving.close()
         return nodelay
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, local(runner) as files:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(scenario()) != 0

@@ -32,12 +32,16 @@ class Scene:
         return asyncio.create_task(self.start(identifier))
 
     async def is_taken(self, identifier: str = "a") -> bool:
+        before = self.processes.asked
         try:
             await self.table.start(identifier, COMMAND)
         except WireError as error:
-            assert (error.code, error.message) == (-32600, f"process {identifier} already exists")
-            return True
-        return False
+            told = (error.code, error.message)
+        else:
+            return False
+        assert told == (-32600, f"process {identifier} already exists")
+        assert self.processes.asked == before
+        return True
 
 
 def test_an_id_is_taken_while_its_process_is_starting() -> None:
