@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from harness.machines import Machine, box, in_memory, local, over_websocket
+from harness.machines import IMPLEMENTATIONS, Machine, box
 from msgspec import structs
 
 from codex_py.environment.filesystem import FileSystem
 from codex_py.protocol.errors import RequestRefused
 from codex_py.protocol.filesystem import DirectoryEntry, WalkOptions
 
-IMPLEMENTATIONS: dict[str, Callable[[asyncio.Runner], AbstractContextManager[FileSystem]]] = {
-    "local": local,
-    "in memory": in_memory,
-    "over websocket": over_websocket,
-}
-KINDS = [f"{name}{kind}" for name in IMPLEMENTATIONS for kind in ("", ", sandboxed")]
-
 
 @pytest.fixture(scope="module", params=IMPLEMENTATIONS)
 def files(request: pytest.FixtureRequest) -> Generator[tuple[asyncio.Runner, FileSystem]]:
-    with asyncio.Runner() as runner, IMPLEMENTATIONS[request.param](runner) as implementation:
-        yield runner, implementation
+    with asyncio.Runner() as runner, IMPLEMENTATIONS[request.param](runner) as environment:
+        yield runner, environment.filesystem
 
 
 @pytest.fixture(params=["direct", pytest.param("sandboxed", marks=pytest.mark.real_bwrap)])

@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, Awaitable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from codex_py.cli.assemble import build_helpers
+from codex_py.cli.assemble import build_helpers, build_machine
 from codex_py.client.connect import connect
 from codex_py.client.filesystem import RemoteFileSystem
+from codex_py.client.process import RemoteProcesses
 from codex_py.environment.environment import Environment
 from codex_py.environment.filesystem import FileSystem
-from codex_py.local.environment import describe
-from codex_py.local.filesystem import LocalFileSystem
-from codex_py.local.threads import BlockingCalls
 from codex_py.protocol import wire
 from codex_py.protocol.sandbox import SandboxContext
 from codex_py.protocol.session import INITIALIZE, INITIALIZED, InitializeParams
 from codex_py.rpc.connection import Connection
 from codex_py.rpc.router import Router
 from codex_py.server.client_peer import ClientPeer
+from codex_py.server.process_table import ProcessTable
 from codex_py.server.sessions import SessionRegistry
 
 from .exec_server import exec_server
@@ -74,12 +74,13 @@ def box(*folders: Path) -> SandboxContext:
 
 
 @contextlib.contextmanager
-def local(runner: asyncio.Runner) -> Generator[FileSystem]:
+def local(runner: asyncio.Runner) -> Generator[Environment]:
     """This machine, in this process."""
-    helpers, calls = build_helpers(dict(os.environ), timeout_s=30), BlockingCalls()
-    yield LocalFileSystem(helpers, calls)
-    helpers.close()
-    calls.close()
+    machine = build_machine(dict(os.environ), "/", build_helpers(dict(os.environ), timeout_s=30))
+    try:
+        yield machine.environment
+    finally:
+        machine.close()
 
 
 class _Quiet:
@@ -97,33 +98,55 @@ class _Quiet:
 
 
 @contextlib.asynccontextmanager
-async def _in_memory(files: FileSystem) -> AsyncGenerator[FileSystem]:
+async def _in_memory(machine: Environment) -> AsyncGenerator[Environment]:
     near, far = pair()
-    environment = Environment(describe(os.environ, "/"), files)
-    client = Connection(near, _Quiet())
-    server = Connection(far, ClientPeer(environment, SessionRegistry(lambda: 0.0), "memory"))
+    sessions = SessionRegistry(lambda: 0.0, lambda: ProcessTable(machine.processes, lambda: 0.0), lambda _: None)
+    client, peer = Connection(near, _Quiet()), ClientPeer(machine, sessions, "memory")
+    server = Connection(far, peer)
+    peer.speak_by(server.notify)
     tasks = [asyncio.create_task(client.serve()), asyncio.create_task(server.serve())]
-    await client.call(INITIALIZE, InitializeParams(client_name="contract"))
-    await client.notify(INITIALIZED, {})
-    yield RemoteFileSystem(client)
-    near.end()
-    await asyncio.gather(*tasks)
+    try:
+        await client.call(INITIALIZE, InitializeParams(client_name="contract"))
+        await client.notify(INITIALIZED, {})
+        yield Environment(machine.info, RemoteFileSystem(client), RemoteProcesses(client))
+    finally:
+        near.end()
+        await asyncio.gather(*tasks)
+        peer.detach()
+        await asyncio.gather(*(session.processes.destroy() for session in sessions.close()))
 
 
 @contextlib.contextmanager
-def in_memory(runner: asyncio.Runner) -> Generator[FileSystem]:
+def in_memory(runner: asyncio.Runner) -> Generator[Environment]:
     """A server and a client of it, joined in memory."""
-    with local(runner) as files:
-        both = _in_memory(files)
-        yield runner.run(both.__aenter__())
-        runner.run(both.__aexit__(None, None, None))
+    with local(runner) as machine, _entered(runner, _in_memory(machine)) as environment:
+        yield environment
 
 
 @contextlib.contextmanager
-def over_websocket(runner: asyncio.Runner) -> Generator[FileSystem]:
+def over_websocket(runner: asyncio.Runner) -> Generator[Environment]:
     """A server process and a client of it."""
-    with exec_server() as server:
-        connection = connect(server.url)
-        environment = runner.run(connection.__aenter__())
-        yield environment.filesystem
-        runner.run(connection.__aexit__(None, None, None))
+    with exec_server() as server, _entered(runner, connect(server.url)) as environment:
+        yield environment
+
+
+@contextlib.contextmanager
+def _entered(runner: asyncio.Runner, context: AbstractAsyncContextManager[T]) -> Generator[T]:
+    async def enter() -> T:
+        return await context.__aenter__()
+
+    async def leave() -> None:
+        await context.__aexit__(None, None, None)
+
+    value = runner.run(enter())
+    try:
+        yield value
+    finally:
+        runner.run(leave())
+
+
+IMPLEMENTATIONS: dict[str, Callable[[asyncio.Runner], AbstractContextManager[Environment]]] = {
+    "local": local,
+    "in memory": in_memory,
+    "over websocket": over_websocket,
+}
