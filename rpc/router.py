@@ -32,7 +32,7 @@ class Pool(Enum):
 
     ORDINARY = "ordinary"
     CONTROL = "control"  # must come through whatever else is going on
-    WAITING = "waiting"  # long polls, and writes to who does not read
+    WAITING = "waiting"  # long polls, writes to who does not read, starts
 
 
 @dataclass(frozen=True, slots=True)

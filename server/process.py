@@ -19,7 +19,8 @@ from .process_table import ProcessTable
 def add_routes(router: Router, table: Callable[[], ProcessTable]) -> None:
     """Answer the `process/` methods with the processes of the session that `table` gives."""
     handlers = ProcessHandlers(table)
-    router.add(said.START, handlers.start)
+    # Like the others, so that none of them is ahead of the start of the process that it is about.
+    router.add(said.START, handlers.start, pool=Pool.WAITING)
     router.add(said.READ, handlers.read, pool=Pool.WAITING)
     router.add(said.WRITE, handlers.write, pool=Pool.WAITING)
     router.add(said.SIGNAL, handlers.signal, pool=Pool.CONTROL)
@@ -97,13 +98,13 @@ def _command(params: said.StartParams) -> Command:
             "invalid network proxy config: this server launches no network proxies, as its capability "
             "`networkProxyLaunch` says",
         )
-    if not params.argv:
-        raise WireError(INVALID_PARAMS, "argv must not be empty")
     try:
         cwd = params.cwd.native()
     except ForeignPathError as error:
         text = f"cwd URI `{params.cwd}` is not valid on this exec-server host: {error}"
         raise WireError(INVALID_PARAMS, text) from None
+    if not params.argv:
+        raise WireError(INVALID_PARAMS, "argv must not be empty")
     return Command(
         argv=params.argv,
         cwd=cwd,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
+import socket
+import struct
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -74,6 +77,12 @@ class Client:
     def send(self, message: Json) -> None:
         self.send_raw(json.dumps(message))
 
+    def send_together(self, messages: Iterable[Json]) -> None:
+        """Send messages so that the server gets them all at once."""
+        with self.websocket.send_context():
+            for message in messages:
+                self.websocket.protocol.send_text(json.dumps(message).encode())
+
     def send_raw(self, frame: str | bytes) -> None:
         """Send text as a text frame, bytes as a binary one."""
         try:
@@ -94,14 +103,69 @@ class Client:
         end = time.monotonic() + deadline_s
         while True:
             try:
-                message = json.loads(self.websocket.recv(timeout=max(0.0, end - time.monotonic())))
-            except ConnectionClosed as error:
-                raise _closed(error) from None
+                message = self.receive(deadline_s=max(0.0, end - time.monotonic()))
             except TimeoutError:
-                raise TimeoutError(f"nothing that was waited for within {deadline_s} s; seen: {self._seen}") from None
+                seen = repr(self._seen)
+                raise TimeoutError(f"nothing that was waited for within {deadline_s} s; seen: {seen:.5000}") from None
             if predicate(message):
                 return message
             self._seen.append(message)
+
+    def receive(self, *, deadline_s: float = DEADLINE_S) -> Json:
+        """Return the next message, whatever it is; what `wait_for` has passed over is not among them.
+
+        Raises:
+            TimeoutError: none came in time.
+            Closed: the connection ended first.
+        """
+        try:
+            return json.loads(self.websocket.recv(timeout=deadline_s))
+        except ConnectionClosed as error:
+            raise _closed(error) from None
+
+    def abort(self) -> None:
+        """Cut the connection: the server sees a reset, no close frame and no end of the stream."""
+        end = self.websocket.socket
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):  # the other side was faster
+            end.shutdown(socket.SHUT_RD)  # wakes whoever reads here, and sends nothing
+        self.websocket.recv_events_thread.join(DEADLINE_S)
+        end.close()
+
+    # -- processes
+
+    def start_process(self, identifier: str, argv: Sequence[str], **options: Json) -> Json:
+        """Start a process; see `start_params`."""
+        return self.request("process/start", start_params(identifier, argv, **options))
+
+    def read_process(self, identifier: str, after_seq: int = 0, **options: Json) -> Json:
+        return self.request("process/read", {"processId": identifier, "afterSeq": after_seq, **options})
+
+    def write_process(self, identifier: str, data: bytes, write_id: str) -> str:
+        """Write to a process, and return the status."""
+        status: str = self.request("process/write", write_params(identifier, data, write_id))["status"]
+        return status
+
+    def wait_for_output(self, identifier: str, text: bytes, *, deadline_s: float = DEADLINE_S) -> bytes:
+        """Return the output that is told from now on up to where it contains a text."""
+        output = b""
+        while text not in output:
+            event = self.wait_for(
+                lambda message: message.get("method") == "process/output" and told_of(message) == identifier,
+                deadline_s=deadline_s,
+            )
+            output += base64.b64decode(event["params"]["chunk"])
+        return output
+
+    def wait_for_close(self, identifier: str, *, deadline_s: float = DEADLINE_S) -> list[Json]:
+        """Wait until a process has closed; return all its events that came and were not taken yet, in order."""
+        closed = self.wait_for(
+            lambda message: message.get("method") == "process/closed" and told_of(message) == identifier,
+            deadline_s=deadline_s,
+        )
+        events = [message for message in self._seen if told_of(message) == identifier]
+        self._seen = [message for message in self._seen if told_of(message) != identifier]
+        return sorted([*events, closed], key=lambda event: int(event["params"]["seq"]))
 
     def wait_closed(self, *, deadline_s: float = DEADLINE_S) -> Closed:
         """Wait until the server closes the connection, and say how."""
@@ -110,6 +174,28 @@ class Client:
         except Closed as closed:
             return closed
         raise AssertionError(f"the connection is open and brought {message}")
+
+
+def start_params(identifier: str, argv: Sequence[str], **options: Json) -> Json:
+    """Return the params of `process/start`: in /, with pipes, and with the variable PATH alone, unless told else."""
+    defaults = {"cwd": "file:///", "env": {"PATH": "/usr/bin:/bin"}, "tty": False}
+    return {"processId": identifier, "argv": list(argv), **defaults, **options}
+
+
+def write_params(identifier: str, data: bytes, write_id: str) -> Json:
+    return {"processId": identifier, "chunk": base64.b64encode(data).decode(), "writeId": write_id}
+
+
+def told_of(message: Json) -> str | None:
+    """Return which process a notification is about."""
+    identifier: str | None = message["params"]["processId"] if "params" in message else None
+    return identifier
+
+
+def output_of(events: Iterable[Json]) -> bytes:
+    """Return what processes wrote, of notifications or of the chunks of a reading."""
+    chunks = [event.get("params", event).get("chunk", "") for event in events]
+    return b"".join(base64.b64decode(chunk) for chunk in chunks)
 
 
 def _closed(error: ConnectionClosed) -> Closed:

@@ -12,6 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 from .client import Client, connect
+from .processes import children, until, wait_ended
 
 PROGRAM = Path(__file__).with_name("program.py")
 DEADLINE_S = 20.0
@@ -59,6 +60,15 @@ class ExecServer:
         self.process.send_signal(number)
         return self.process.wait(DEADLINE_S)
 
+    def spawner(self) -> int:
+        """Return the pid of what starts its processes."""
+        (pid,) = children(self.process.pid)
+        return pid
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until the server has logged something."""
+        until(lambda: text in self.log(), f"{text!r} in the log")
+
     def rest_of_stdout(self) -> str:
         """Return what it printed after the URL; call after `stop`."""
         assert self.process.stdout is not None
@@ -67,7 +77,10 @@ class ExecServer:
     def reap(self) -> None:
         """Kill it with everything it started, wait, and close its pipes."""
         if self.process.poll() is None:
+            left = children(self.process.pid)
             os.killpg(self.process.pid, signal.SIGKILL)
+            for pid in left:
+                wait_ended(pid)  # what starts processes ends when they have
         self.process.wait(DEADLINE_S)
         self._reader.join(DEADLINE_S)
         for pipe in (self.process.stdout, self.process.stderr):
@@ -82,6 +95,7 @@ class ExecServer:
 def exec_server(
     *,
     environment: Mapping[str, str] | None = None,
+    settings: Mapping[str, object] | None = None,
     command: Sequence[str] | None = None,
     url: str = "ws://127.0.0.1:0",
     user: int | None = None,
@@ -91,6 +105,7 @@ def exec_server(
 
     Args:
         environment: Its whole environment; default: this process's.
+        settings: What `program.py` reads besides, without the prefix: `SESSION_TTL_S` and the like.
         command: Default: the program of the tests.
         url: Where it listens.
         user: A uid to run as, when the tests run as root.
@@ -98,7 +113,10 @@ def exec_server(
     """
     process = subprocess.Popen(
         command or [sys.executable, "-I", str(PROGRAM), "exec-server", url],
-        env=dict(os.environ if environment is None else environment),
+        env={
+            **(os.environ if environment is None else environment),
+            **{f"HARNESS_{name}": str(value) for name, value in (settings or {}).items()},
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -48,6 +48,7 @@ def _exec_server(url: str) -> int:
         variables,
         working_folder(),
         helpers,
+        spool_folder=os.environ.get("HARNESS_SPOOL_DIR"),
         output_budget=int(os.environ.get("HARNESS_OUTPUT_BUDGET_BYTES", str(64 << 20))),
     )
     listener = Listener(
