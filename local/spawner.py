@@ -27,7 +27,6 @@ Differs: nothing survives the server, not even what left its session.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import marshal
@@ -316,6 +315,8 @@ def all_processes() -> Iterator[Stat]:
 
 def main() -> int:
     """Serve the socket that is stdin."""
+    import ctypes  # the server imports this module, too, and needs no more than its words
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with its server and not before
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

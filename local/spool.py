@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import struct
-import tempfile
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,6 +97,8 @@ class Spool:
 
     def _write(self, raw: bytes) -> None:
         if self._file is None:
+            import tempfile  # most processes say too little to need it
+
             self._file = cast("BinaryIO", tempfile.TemporaryFile(dir=self._folder, buffering=0))  # noqa: SIM115 - `close`
         view, position = memoryview(raw), self._end
         while view:
