@@ -159,6 +159,8 @@ def _require_sense(command: Command) -> None:
         raise WireError(INVALID_PARAMS, "argv must not be empty")
     if not command.argv[0]:
         raise WireError(INTERNAL_ERROR, f"missing program for {'PTY' if command.tty else 'pipe'} spawn")
+    if command.arg0 == "" and (command.sandbox is not None or not command.tty):
+        raise WireError(INTERNAL_ERROR, "arg0 must not be empty: a program needs a name to see as its own")
     if command.sandbox is not None and command.enforce_managed_network:
         raise WireError(
             INTERNAL_ERROR,

@@ -43,8 +43,6 @@ PR_SET_CHILD_SUBREAPER = 36
 HEADER = struct.Struct("<I")
 MOST_DESCRIPTORS = 250  # the kernel takes 253 in one message
 _PIECE_BYTES = 256 * 1024
-# Above every number that a program is given: what is received is moved there, lest a dup2 overwrite the next source.
-_SAFE_DESCRIPTOR = 3 + MOST_DESCRIPTORS
 
 # 32 and 33 belong to the C library.
 _SIGNALS = tuple(number for number in range(1, signal.NSIG) if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33))
@@ -94,11 +92,14 @@ class Spawner:
         """Take what has come; false when the server is gone."""
         space = socket.CMSG_SPACE(MOST_DESCRIPTORS * struct.calcsize("i"))
         try:
-            data, ancillary, _, _ = self._link.recvmsg(_PIECE_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+            data, ancillary, flags, _ = self._link.recvmsg(_PIECE_BYTES, space, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:
             return False
+        if flags & socket.MSG_CTRUNC:  # from here on nobody knows whose descriptors are whose
+            sys.stderr.write("codex-py spawner: too few descriptors are allowed (ulimit -n); it ends\n")
+            return False
         for _, _, raw in ancillary:
-            self._received += [_out_of_the_way(number) for (number,) in struct.iter_unpack("i", raw)]
+            self._received += [number for (number,) in struct.iter_unpack("i", raw)]
         self._incoming += data
         for message in messages(self._incoming):
             self._take(*message)
@@ -109,21 +110,32 @@ class Spawner:
         try:
             if kind == "spawn":
                 *what, count = arguments
-                given, self._received = self._received[:count], self._received[count:]
-                step, failure, number = self._spawn(identifier, given, *what)
+                step, failure, number = self._spawn(identifier, self._given(count), *what)
             elif kind == "signal":
                 self._signal(*arguments)
             elif kind == "forget":
                 number = self._forget(*arguments)
             else:
                 self._sweep(*arguments)
-        except OSError as error:
-            failure = error.errno or errno.EIO
+        except (OSError, ValueError) as error:  # ValueError: a text that the system cannot be told
+            failure = getattr(error, "errno", None) or errno.EINVAL
         self._tell("done", identifier, failure, step, number)
 
     def _tell(self, *message: Any) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the next read says that it is gone
             self._link.sendall(packed(message))
+
+    def _given(self, count: int) -> list[int]:
+        """Take the descriptors of a message, moved above every number that a program is given.
+
+        Otherwise one that is put in its place might overwrite the next.
+        """
+        received, self._received = self._received[:count], self._received[count:]
+        given: list[int] = []
+        for descriptor in received:
+            given.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3 + count))
+            os.close(descriptor)
+        return given
 
     # -- starting and reaping
 
@@ -151,8 +163,8 @@ class Spawner:
                 setsigmask=(),
                 setsigdef=_SIGNALS,
             )
-        except OSError as error:
-            return step, error.errno or errno.EIO, 0
+        except (OSError, ValueError) as error:
+            return step, getattr(error, "errno", None) or errno.EINVAL, 0
         finally:
             os.chdir("/")  # no folder is kept busy
             for descriptor in given:
@@ -187,19 +199,15 @@ class Spawner:
                 os.killpg(target, number)
             elif target == INSIDE:
                 self._signal_inside(pid, number)
-            elif self._alive.get(pid) == spawned or any(stat.group == pid for stat in self._left_of(spawned)):
+            elif self._alive.get(pid) == spawned:
                 os.killpg(pid, number)
 
     def _signal_inside(self, pid: int, number: int) -> None:
         """Signal the program in a sandbox without its bwrap, whose death would be the death of all inside."""
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            inside = [int(word) for word in file.read().split()]
-        for init in inside:
-            try:
-                os.killpg(init, number)
-            except ProcessLookupError:  # it has not begun a session of its own yet
-                os.killpg(pid, number)
-        if not inside:
+        begun = [init for init in _children(pid) if _children(init)]
+        for init in begun:
+            os.killpg(init, number)
+        if not begun:  # there is no program yet, and none has to come
             os.killpg(pid, number)
 
     def _forget(self, spawned: int) -> int:
@@ -248,6 +256,9 @@ class Spawner:
     def end(self) -> None:
         """Kill every descendant and reap it. Those that ran below a killed one become ours, and are next."""
         out_of_reach: set[int] = set()
+        for pid in self._alive:  # first, and also where there is no /proc
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
         while True:
             children = [stat for stat in all_processes() if stat.parent == os.getpid()]
             for child in children:
@@ -279,10 +290,12 @@ def _file_actions(terminal: str, given: list[int]) -> list[tuple[Any, ...]]:
     return [opened, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2), *further]
 
 
-def _out_of_the_way(descriptor: int) -> int:
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _SAFE_DESCRIPTOR)
-    os.close(descriptor)
-    return moved
+def _children(pid: int) -> list[int]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:  # it has ended
+        return []
 
 
 def packed(message: tuple[Any, ...]) -> bytes:
