@@ -138,17 +138,12 @@ class ProcessTable:
             releasing.add_done_callback(self._releasing.discard)
 
     async def destroy(self) -> None:
-        """Kill all processes of the session, with what they left running."""
+        """Kill all processes of the session, with what they left running; a start that is stuck holds up no other."""
         self.detach()
-        under_way = [*self._starting.values(), *self._releasing]
-        if under_way:
-            await asyncio.wait(under_way)
-        entries, self._entries = list(self._entries.values()), {}
-        self._closed.clear()
-        for entry in entries:
-            entry.watching.cancel()
-        left, self._left_behind = self._left_behind, []
-        await asyncio.gather(*(process.discard() for process in (*(entry.process for entry in entries), *left)))
+        await self._discard_all()
+        while under_way := [*self._starting.values(), *self._releasing]:
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            await self._discard_all()
 
     # -- one process
 
@@ -161,6 +156,14 @@ class ProcessTable:
         if self._tell is not None:
             entry.telling = asyncio.create_task(_tell_events(identifier, process, self._tell, 0))
         return entry
+
+    async def _discard_all(self) -> None:
+        entries, self._entries = list(self._entries.values()), {}
+        left, self._left_behind = self._left_behind, []
+        self._closed.clear()
+        for entry in entries:
+            entry.watching.cancel()
+        await asyncio.gather(*(process.discard() for process in (*(entry.process for entry in entries), *left)))
 
     async def _watch(self, identifier: str, process: Process) -> None:
         await process.wait_closed()

@@ -300,6 +300,23 @@ def test_the_end_of_a_session_waits_for_a_start_and_kills_what_it_brought() -> N
     run(scenario)
 
 
+def test_the_end_of_a_session_kills_what_runs_while_a_start_is_stuck() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        running = await scene.start("running")
+        request = scene.start_later("stuck")
+        await settle()
+        request.cancel()
+        destroying = asyncio.create_task(scene.table.destroy())
+        await settle()
+        assert running.is_discarded
+        scene.processes.may_start.set()
+        await destroying
+        assert scene.processes.started[-1].is_discarded
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("leaves_something", [False, True])
 def test_the_end_of_a_session_kills_what_forgotten_processes_left_running(leaves_something: bool) -> None:
     async def scenario() -> None:
