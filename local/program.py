@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from ..protocol.errors import INTERNAL_ERROR, WireError
 
@@ -21,12 +21,15 @@ DEFAULT_PATH = "/usr/local/bin:/bin:/usr/bin"
 
 _MISSING = "does not exist"
 
+# How the reference quotes a PATH in a text.
+_ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"})
+
 # The C library goes on to the next entry of PATH after these; the last one, or a refusal, is what it says in the end.
 _GOES_ON = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES})
 
 
 def find_program(name: str, environment: Mapping[str, str], cwd: str, *, tty: bool) -> str:
-    """Return the path to execute; it may block on the disk.
+    """Return the path to execute, absolute or relative to `cwd`; it may block on the disk.
 
     Raises:
         OSError: there is nothing to execute by this name.
@@ -37,24 +40,25 @@ def find_program(name: str, environment: Mapping[str, str], cwd: str, *, tty: bo
     if tty:
         return _beside(cwd, name) if name.split("/")[0] in (".", "..") else _on_path(name, environment, cwd)
     if "/" in name:
-        return os.path.join(cwd, name)
+        return name
     return _look_up(name, environment.get("PATH", DEFAULT_PATH), cwd)
 
 
 def folder_to_start_in(cwd: str, environment: Mapping[str, str], home: str, *, tty: bool) -> str:
     """Return the working folder; it may block on the disk."""
-    return (environment.get("HOME") or home) if tty and not os.path.isdir(cwd) else cwd
+    return environment.get("HOME", home) if tty and not os.path.isdir(cwd) else cwd
 
 
 def _look_up(name: str, path: str, cwd: str) -> str:
     failure, is_refused = errno.ENOENT, False
-    for candidate in _candidates(name, path, cwd):
+    for folder in path.split(":"):
+        candidate = f"{folder}/{name}" if folder else name  # as it stands in PATH: a script sees it
         try:
-            mode = os.stat(candidate).st_mode
+            mode = os.stat(os.path.join(cwd, candidate)).st_mode
         except OSError as error:
             failure = error.errno or errno.EIO
         else:
-            if stat.S_ISREG(mode) and os.access(candidate, os.X_OK):
+            if stat.S_ISREG(mode) and os.access(os.path.join(cwd, candidate), os.X_OK):
                 return candidate
             failure = errno.EACCES
         is_refused |= failure == errno.EACCES
@@ -76,13 +80,15 @@ def _on_path(name: str, environment: Mapping[str, str], cwd: str) -> str:
     seen = [f"Unable to spawn {name} because:"]
     if "PATH" not in environment:
         raise WireError(INTERNAL_ERROR, "\n".join([*seen, "Unable to resolve the PATH"]))
-    for candidate in _candidates(name, environment["PATH"], cwd):
+    for folder in environment["PATH"].split(":"):
+        candidate = os.path.join(cwd, folder, name)
         trouble = _trouble(candidate)
         if not trouble:
             return candidate
         if trouble != _MISSING:
             seen.append(f"{candidate} exists but {trouble}.")
-    raise WireError(INTERNAL_ERROR, "\n".join([*seen, f'No viable candidates found in PATH "{environment["PATH"]}"']))
+    path = environment["PATH"].translate(_ESCAPES)
+    raise WireError(INTERNAL_ERROR, "\n".join([*seen, f'No viable candidates found in PATH "{path}"']))
 
 
 def _trouble(path: str) -> str:
@@ -91,7 +97,3 @@ def _trouble(path: str) -> str:
     if not os.path.exists(path):
         return _MISSING
     return "" if os.access(path, os.X_OK) else "is not executable"
-
-
-def _candidates(name: str, path: str, cwd: str) -> Iterator[str]:
-    return (os.path.join(cwd, folder, name) for folder in path.split(":"))

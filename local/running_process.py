@@ -27,6 +27,7 @@ READ_BYTES = 64 * 1024
 # How far behind a follower may be before the process waits for it; well below what the log keeps in memory.
 LAG_BYTES = 256 * 1024
 REMEMBERED_WRITES = 4096
+UNKNOWN_EXIT_CODE = -1
 # What is still in the pipes at its exit is taken before the exit is told: a pipe holds 64 KiB, and 1 MiB at most.
 _LAST_BYTES = 1024 * 1024
 _LONGEST_WAIT_S = 365 * 86_400.0
@@ -87,6 +88,7 @@ class RunningProcess:
         self._followers: set[Follower] = set()
         self._reading = False
         self._spawned: int | None = None
+        self._has_exited = False
         self._exit_code: int | None = None
         self._terminated = False
         self._writing = asyncio.Lock()
@@ -101,14 +103,14 @@ class RunningProcess:
         """Take up its output, and its end, which may have come already."""
         self._spawned = spawned
         self._pace()
-        if self._exit_code is not None:
-            self._end(self._exit_code)
+        if self._has_exited:
+            self._end()
 
-    def exited(self, code: int) -> None:
-        """Take note of its end; `code` is as `subprocess` has it."""
-        self._exit_code = code
+    def exited(self, code: int | None) -> None:
+        """Take note of its end; `code` is as `subprocess` has it, or None when nobody can say."""
+        self._has_exited, self._exit_code = True, code
         if self._spawned is not None:
-            self._end(code)
+            self._end()
 
     def abandon(self) -> None:
         """Close everything: it was never spawned."""
@@ -116,15 +118,15 @@ class RunningProcess:
         if self._stdin is not None:
             self._stdin.close()
 
-    def _end(self, code: int) -> None:
+    def _end(self) -> None:
         left = _LAST_BYTES
         for descriptor in list(self._outputs):
             while left > 0 and (taken := self._take(descriptor)):
                 left -= taken
         if self._stdin is not None:
             self._stdin.close()
-        told = 128 - code if code < -1 else code
-        self._log.exit(told, sandbox_denied=self._is_denied(told))
+        code = _told(self._exit_code)
+        self._log.exit(code, sandbox_denied=self._is_denied(code))
         if self._terminated:
             self._close_outputs()  # whoever left its group may hold the pipes for ever
         self._close_when_over()
@@ -285,6 +287,12 @@ class RunningProcess:
         self._close_outputs()
         self._close_when_over()
         await self._log.discard()
+
+
+def _told(code: int | None) -> int:
+    if code is None:
+        return UNKNOWN_EXIT_CODE
+    return 128 - code if code < 0 else code
 
 
 def _limit(max_bytes: int | None) -> int:

@@ -20,7 +20,6 @@ from .spawner import GROUP, INSIDE, messages, packed
 __all__ = ["GROUP", "INSIDE", "Child", "SpawnFailed", "Spawner", "SpawnerLost"]
 
 SPAWNER_COMMAND = (sys.executable, "-I", "-S", spawner.__file__)
-UNKNOWN_EXIT_CODE = -1
 _END_S = 5.0
 _PIECE_BYTES = 64 * 1024
 
@@ -77,7 +76,7 @@ class Spawner:
         self._incoming = bytearray()
         self._next_id = 0
         self._asked: dict[int, asyncio.Future[_Answer]] = {}
-        self._exits: dict[int, Callable[[int], None]] = {}
+        self._exits: dict[int, Callable[[int | None], None]] = {}
         self._pids: dict[int, int] = {}
         self._sending = asyncio.Lock()
         self._closed = False
@@ -103,12 +102,12 @@ class Spawner:
         finally:
             far.close()
 
-    async def spawn(self, child: Child, on_exit: Callable[[int], None]) -> tuple[int, int]:
+    async def spawn(self, child: Child, on_exit: Callable[[int | None], None]) -> tuple[int, int]:
         """Execute a program; return the id of the spawn and its pid.
 
         Args:
             child: What to spawn. Its descriptors can be closed when this returns.
-            on_exit: Called with the exit code, as `subprocess` has it, or `UNKNOWN_EXIT_CODE`.
+            on_exit: Called with the exit code, as `subprocess` has it, or None when nobody can say.
 
         Raises:
             SpawnFailed: the system said no.
@@ -218,7 +217,7 @@ class Spawner:
             elif (waiting := self._asked.get(identifier)) is not None and not waiting.done():
                 waiting.set_result(_Answer(*rest))
 
-    def _exited(self, spawned: int, code: int) -> None:
+    def _exited(self, spawned: int, code: int | None) -> None:
         self._pids.pop(spawned, None)
         on_exit = self._exits.pop(spawned, None)
         if on_exit is not None:
@@ -250,7 +249,7 @@ class Spawner:
             if not waiting.done():
                 waiting.set_exception(SpawnerLost("the process that starts others was killed"))
         for spawned in list(self._exits):
-            self._exited(spawned, UNKNOWN_EXIT_CODE)
+            self._exited(spawned, None)
 
 
 async def _send_some(link: socket.socket, raw: bytes, descriptors: Sequence[int]) -> int:
