@@ -5,12 +5,15 @@ Events are read by their numbers, with long polls, so that nothing is kept here 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 import uuid
 from collections.abc import AsyncGenerator, Iterator
 
 from ..environment.process import Closed, Command, Event, Exited, Output, Process, Reading, StdinClosed
 from ..protocol import process as said
+from ..protocol.errors import INTERNAL_ERROR, WireError
 from ..protocol.path_uri import PathUri
 from ..protocol.process import SandboxType
 from ..protocol.wire import U64_MAX, Base64
@@ -25,6 +28,7 @@ class RemoteProcesses:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._discarding: set[asyncio.Task[None]] = set()
 
     async def start(self, command: Command) -> Process:
         identifier = str(uuid.uuid4())
@@ -40,8 +44,22 @@ class RemoteProcesses:
             sandbox=command.sandbox,
             enforce_managed_network=command.enforce_managed_network,
         )
-        started = await self._connection.call(said.START, params)
+        starting = asyncio.ensure_future(self._connection.call(said.START, params))
+        try:
+            started = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            discarding = asyncio.ensure_future(self._discard(identifier, starting))
+            self._discarding.add(discarding)
+            discarding.add_done_callback(self._discarding.discard)
+            raise
         return RemoteProcess(self._connection, identifier, started.sandbox_type)
+
+    async def _discard(self, identifier: str, starting: asyncio.Future[said.StartResult]) -> None:
+        """Make an end of what was started after its caller had gone."""
+        # Where it was not started, or the connection has ended, there is nothing to do, or no way to do it.
+        with contextlib.suppress(OSError, ValueError, WireError):
+            started = await starting
+            await RemoteProcess(self._connection, identifier, started.sandbox_type).discard()
 
 
 class RemoteProcess:
@@ -78,7 +96,13 @@ class RemoteProcess:
 
     async def write(self, data: bytes, write_id: str) -> None:
         params = said.WriteParams(process_id=self._identifier, chunk=Base64(data), write_id=write_id)
-        if (await self._connection.call(said.WRITE, params)).status == "stdinClosed":
+        try:
+            answer = await self._connection.call(said.WRITE, params)
+        except WireError as error:
+            if error.code != INTERNAL_ERROR:
+                raise
+            raise OSError(error.message) from error  # it was terminated
+        if answer.status == "stdinClosed":
             raise StdinClosed
 
     async def interrupt(self) -> None:
@@ -89,7 +113,7 @@ class RemoteProcess:
         return (await self._connection.call(said.TERMINATE, params)).running
 
     async def wait_closed(self) -> None:
-        async for _ in self.follow():
+        while not (await self.read(after_seq=U64_MAX, wait_s=_POLL_S)).closed:
             pass
 
     async def release(self) -> bool:

@@ -28,7 +28,7 @@ from .child_environment import child_environment
 from .output_log import OUTPUT_BUDGET_BYTES, OutputLog
 from .program import find_program, folder_to_start_in
 from .running_process import Ends, RunningProcess
-from .spawn import Child, Spawner
+from .spawn import Child, Spawner, SpawnFailed
 from .threads import BlockingCalls
 
 TERMINAL_ROWS, TERMINAL_COLUMNS = 24, 80
@@ -147,6 +147,9 @@ class LocalProcesses:
             )
             try:
                 spawned, _ = await self._spawner.spawn(whole, process.exited)
+            except SpawnFailed as error:
+                process.abandon()
+                raise OSError(error.errno, error.strerror) from error  # which becomes FileNotFoundError and the like
             except BaseException:
                 process.abandon()
                 raise

@@ -234,6 +234,8 @@ class RunningProcess:
                     if isinstance(event, Closed):
                         return
                 if cursor >= self._log.next_seq - 1:
+                    if self._log.closed is not None:
+                        return
                     await self._log.news()
                 elif self._log.is_discarded:
                     return

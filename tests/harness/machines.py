@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from codex_py.client.filesystem import RemoteFileSystem
 from codex_py.client.process import RemoteProcesses
 from codex_py.environment.environment import Environment
 from codex_py.environment.filesystem import FileSystem
+from codex_py.environment.process import Command, Event, Output, Process, Processes
 from codex_py.protocol import wire
 from codex_py.protocol.sandbox import SandboxContext
 from codex_py.protocol.session import INITIALIZE, INITIALIZED, InitializeParams
@@ -48,11 +49,90 @@ class Machine:
         return self.wait(method(*arguments, **{"sandbox": self._sandbox, **options}))
 
     def wait(self, work: Awaitable[T]) -> T:
-        async def limited() -> T:
-            async with asyncio.timeout(30):
-                return await work
+        return wait(self._runner, work)
 
-        return self._runner.run(limited())
+
+class Host:
+    """The processes of one machine, called synchronously; whatever a test starts is discarded at its end."""
+
+    def __init__(self, runner: asyncio.Runner, processes: Processes) -> None:
+        self._runner = runner
+        self._processes = processes
+        self._cwd = "/"
+        self._started: list[Process] = []
+
+    @contextlib.contextmanager
+    def in_folder(self, folder: Path) -> Generator[Host]:
+        """Start processes there from now on; end them with the block."""
+        self._cwd = str(folder)
+        try:
+            yield self
+        finally:
+            started, self._started = self._started, []
+            self.wait(_discard(started))
+
+    def start(self, *argv: str, **options: Any) -> Process:
+        return self.wait(self.starting(argv, **options))
+
+    def sh(self, script: str, **options: Any) -> Process:
+        return self.start("sh", "-c", script, **options)
+
+    async def starting(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, default_env: bool = True, **options: Any
+    ) -> Process:
+        """Start a process that has PATH, unless told otherwise."""
+        variables = {**({"PATH": os.environ["PATH"]} if default_env else {}), **(env or {})}
+        process = await self._processes.start(Command(argv=argv, env=variables, **{"cwd": self._cwd, **options}))
+        self._started.append(process)
+        return process
+
+    def wait(self, work: Awaitable[T]) -> T:
+        return wait(self._runner, work)
+
+    def events(self, process: Process, after_seq: int = 0) -> list[Event]:
+        """Follow a process to its end."""
+
+        async def follow() -> list[Event]:
+            return [event async for event in process.follow(after_seq)]
+
+        return self.wait(follow())
+
+    def wait_for(self, process: Process, kind: type[Event]) -> None:
+        """Follow a process until it has an event of this kind."""
+        self.wait(_follow_until(process, lambda event: isinstance(event, kind)))
+
+    def wait_for_output(self, process: Process, text: bytes) -> bytes:
+        """Follow a process until it has written a text; return all that it has written."""
+        written = bytearray()
+
+        def is_there(event: Event) -> bool:
+            written.extend(event.data if isinstance(event, Output) else b"")
+            return text in written
+
+        self.wait(_follow_until(process, is_there))
+        return bytes(written)
+
+
+async def _follow_until(process: Process, predicate: Callable[[Event], bool]) -> None:
+    async with contextlib.aclosing(process.follow()) as events:
+        async for event in events:
+            if predicate(event):
+                return
+    raise AssertionError("it closed before that")
+
+
+async def _discard(processes: list[Process]) -> None:
+    await asyncio.gather(*(process.discard() for process in processes))
+
+
+def wait(runner: asyncio.Runner, work: Awaitable[T]) -> T:
+    """Run something to its end, 30 seconds at most."""
+
+    async def limited() -> T:
+        async with asyncio.timeout(30):
+            return await work
+
+    return runner.run(limited())
 
 
 def box(*folders: Path) -> SandboxContext:
