@@ -123,7 +123,7 @@ class Spawner:
             self._exits.pop(identifier, None)
             raise
         if answer.failure:
-            del self._exits[identifier]
+            self._exits.pop(identifier, None)
             raise SpawnFailed(answer.failure, answer.step)
         if identifier in self._exits:  # else it has ended already
             self._pids[identifier] = answer.number
@@ -169,7 +169,10 @@ class Spawner:
         if self._link is None:
             return _Answer(0, kind, 0)  # a lost spawner has taken everything with it
         identifier = self._identifier()
-        return await self._ask(identifier, (kind, identifier, *arguments), None)
+        try:
+            return await self._ask(identifier, (kind, identifier, *arguments), None)
+        except SpawnerLost:
+            return _Answer(0, kind, 0)
 
     async def _ask(self, identifier: int, message: tuple[Any, ...], descriptors: Sequence[int] | None) -> _Answer:
         if self._link is None:
@@ -186,14 +189,19 @@ class Spawner:
 
     async def _send(self, link: socket.socket, message: tuple[Any, ...], descriptors: Sequence[int] | None) -> None:
         raw = packed(message if descriptors is None else (*message, len(descriptors)))
-        try:
-            async with self._sending:
+        async with self._sending:
+            if self._link is not link:
+                raise SpawnerLost("the process that starts others was killed")
+            sent = 0
+            try:
                 sent = await _send_some(link, raw, descriptors or ())
                 if sent < len(raw):
                     await asyncio.get_running_loop().sock_sendall(link, raw[sent:])
-        except OSError as error:
-            self._lost()
-            raise SpawnerLost(f"the process that starts others has ended: {error.strerror}") from None
+            except OSError as error:
+                if not sent and not isinstance(error, ConnectionError):
+                    raise  # nothing has gone out: too many descriptors on their way, for example
+                self._lost(link)
+                raise SpawnerLost(f"the process that starts others has ended: {error.strerror}") from None
 
     def _listen(self, link: socket.socket) -> None:
         if self._loop is None:
@@ -208,7 +216,7 @@ class Spawner:
         except OSError:
             data = b""
         if not data:
-            self._lost()
+            self._lost(link)
             return
         self._incoming += data
         for kind, identifier, *rest in messages(self._incoming):
@@ -233,10 +241,10 @@ class Spawner:
         self._program = self._link = self._loop = None
         self._incoming.clear()
 
-    def _lost(self) -> None:
+    def _lost(self, link: socket.socket) -> None:
         """Make an end of what a spawner left when it was killed: nobody can say any more how it ends."""
         program = self._program
-        if program is None:
+        if program is None or self._link is not link:
             return
         logger.error("the process that starts others was killed; what it had started is killed, too")
         self._let_go()
