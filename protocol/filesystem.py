@@ -22,11 +22,20 @@ class Empty(Wire):
     """A result without members: the request was carried out."""
 
 
-class FileParams(Wire):
+class Sandboxed(Wire):
+    """What every request about files has."""
+
+    sandbox: SandboxContext | None = None
+
+    def __post_init__(self) -> None:
+        if self.sandbox is not None:
+            self.sandbox.require_cwd()
+
+
+class FileParams(Sandboxed, kw_only=True):
     """What every request about one path has."""
 
     path: PathUri
-    sandbox: SandboxContext | None = None
 
 
 class ReadFileParams(FileParams):
@@ -129,11 +138,10 @@ class RemoveParams(FileParams):
     follow_symlinks: bool | None = None  # true
 
 
-class CopyParams(Wire):
+class CopyParams(Sandboxed, kw_only=True):
     source_path: PathUri
     destination_path: PathUri
     recursive: bool
-    sandbox: SandboxContext | None = None
 
 
 READ_FILE = Method("fs/readFile", ReadFileParams, ReadFileResult, "filesystem")

@@ -49,7 +49,7 @@ class ProjectRoots(Permission, tag_field="kind", tag="project_roots"):
 
 
 class TmpDir(Permission, tag_field="kind", tag="tmpdir"):
-    """The folder that `TMPDIR` of the server names, if it is set."""
+    """The folder that `TMPDIR` names, if it is set: the server's, or for a process its own."""
 
 
 class SlashTmp(Permission, tag_field="kind", tag="slash_tmp"):
@@ -149,6 +149,15 @@ class SandboxContext(Wire, omit_defaults=True):
             raise InvalidMember(
                 f"a sandbox policy may have {MAX_RULES} rules at most, one for each workspace root counted"
             )
+
+    def require_cwd(self) -> None:
+        """Refuse a context without a policy cwd that has an entry which depends on one.
+
+        A file request has no other folder to resolve such an entry against; a process has its own.
+
+        Raises:
+            InvalidMember: it becomes -32602.
+        """
         if self.policy_cwd is None and any(_depends_on_cwd(entry) for entry in self._entries()):
             raise InvalidMember("file system sandbox context with dynamic permissions requires cwd")
 

@@ -1,5 +1,7 @@
 """From what the caller sent to what we decided: a sandbox context becomes a `Policy`. Pure; no disk is read.
 
+Files and processes have the same rules; what does not fit this machine is worded for each as the reference does.
+
 Source: exec-server 0.169.0, observed
 Differs: a trailing slash in an entry is accepted (the reference dies of it); globs are refused until they
 are enforced.
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..protocol import sandbox as said
+from ..protocol.errors import INVALID_PARAMS, INVALID_REQUEST
 from ..protocol.path_uri import ForeignPathError, PathUri
 from .errors import InvalidPolicy, UnenforceablePolicy
 
@@ -37,12 +40,32 @@ MINIMAL_ROOTS = (
     "/usr",
 )
 
-MXC_UNAVAILABLE = (
-    "failed to prepare fs sandbox: failed to prepare MXC sandbox: native MXC is unavailable on this executor"
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is said of a context that does not fit this machine: of a foreign entry, cwd, root, or of Windows' own."""
+
+    code: int
+    entry: str
+    cwd: str
+    root: str
+    mxc: str
+
+
+FILES = Wording(
+    INVALID_REQUEST,
+    "invalid sandbox permission path URI: {error}",
+    "{error}",
+    "file system sandbox workspace root is not native to this exec-server host: {error}",
+    "failed to prepare fs sandbox: failed to prepare MXC sandbox: native MXC is unavailable on this executor",
 )
-
-
-_FOREIGN_ENTRY = "invalid sandbox permission path URI: {error}"
+PROCESSES = Wording(
+    INVALID_PARAMS,
+    "failed to prepare process sandbox: invalid sandbox permission path: {error}",
+    "failed to prepare process sandbox: invalid sandbox policy cwd: {error}",
+    "failed to prepare process sandbox: invalid sandbox workspace root: {error}",
+    "native MXC is unavailable on this executor",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +105,21 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What a policy may depend on besides the context: `TMPDIR` of the server, if it is set."""
+    """What a policy may depend on besides the context.
+
+    Attributes:
+        tmpdir: `TMPDIR` of the server, or of the process that is to run, if it is set.
+        cwd: Working folder of that process; where programs are not trusted with building its sandbox.
+    """
 
     tmpdir: str | None
+    cwd: str | None = None
 
 
 DIRECTLY = Way(reads_directly=True, writes_directly=True)
 
 
-def way(context: said.SandboxContext | None) -> Way:
+def way(context: said.SandboxContext | None, wording: Wording = FILES) -> Way:
     """Tell which operations need no helper.
 
     Disabled, external and unrestricted policies confine nothing. A restricted one leaves reading alone when the
@@ -98,7 +127,7 @@ def way(context: said.SandboxContext | None) -> Way:
     A deny entry counts even if it has no effect.
 
     Raises:
-        InvalidPolicy: -32600, an entry names a path of another platform; that is refused whichever way it goes.
+        InvalidPolicy: an entry names a path of another platform; that is refused whichever way it goes.
     """
     if context is None or not isinstance(context.permissions, said.Managed):
         return DIRECTLY
@@ -107,7 +136,7 @@ def way(context: said.SandboxContext | None) -> Way:
         return DIRECTLY
     for entry in files.entries:
         if isinstance(entry.path, said.PathPlace):
-            _native(entry.path.path, _FOREIGN_ENTRY)
+            _native(entry.path.path, wording, wording.entry)
     if any(entry.access in ("deny", "none") for entry in files.entries):
         return Way(reads_directly=False, writes_directly=False)
     root = {entry.access for entry in files.entries if _is_root(entry)}
@@ -115,15 +144,15 @@ def way(context: said.SandboxContext | None) -> Way:
     return Way(reads_directly=bool(root), writes_directly="write" in root and not narrowed)
 
 
-def decide(context: said.SandboxContext, host: Host) -> Policy:
-    """Turn a context into the policy of a helper.
+def decide(context: said.SandboxContext, host: Host, wording: Wording = FILES) -> Policy:
+    """Turn a context into the policy of a helper or a process.
 
     Raises:
-        InvalidPolicy: -32600 for paths of another platform.
+        InvalidPolicy: for paths of another platform; -32600 for files, -32602 for processes.
         UnenforceablePolicy: -32603 for what is understood and not enforced: globs (not yet), Landlock.
     """
     if context.windows_sandbox_level == "mxc":
-        raise InvalidPolicy(MXC_UNAVAILABLE)
+        raise InvalidPolicy(wording.mxc, code=wording.code)
     if context.use_legacy_landlock:
         raise UnenforceablePolicy(
             "useLegacyLandlock is not supported: Landlock cannot enforce this policy; leave the member out and it is "
@@ -132,18 +161,15 @@ def decide(context: said.SandboxContext, host: Host) -> Policy:
     permissions = context.permissions
     if not isinstance(permissions, said.Managed) or not isinstance(permissions.file_system, said.Restricted):
         raise InvalidPolicy("this policy confines nothing, so there is no sandbox to build")
-    cwd = None if context.policy_cwd is None else _native(context.policy_cwd)
-    roots = tuple(
-        _native(uri, "file system sandbox workspace root is not native to this exec-server host: {error}")
-        for uri in context.policy_roots
-    )
+    cwd = None if context.policy_cwd is None else _native(context.policy_cwd, wording, wording.cwd)
+    roots = tuple(_native(uri, wording, wording.root) for uri in context.policy_roots)
     entries = permissions.file_system.entries
-    rules = _strongest([rule for entry in entries for rule in _rules(entry, roots, host)])
-    workspace = tuple(path for path in dict.fromkeys((*roots, cwd)) if path not in (None, "/"))
+    rules = _strongest([rule for entry in entries for rule in _rules(entry, roots, host, wording)])
+    workspace = tuple(path for path in dict.fromkeys((*roots, cwd, host.cwd)) if path not in (None, "/"))
     return Policy(rules, workspace)
 
 
-def _rules(entry: said.Entry, roots: tuple[str, ...], host: Host) -> list[Rule]:
+def _rules(entry: said.Entry, roots: tuple[str, ...], host: Host, wording: Wording) -> list[Rule]:
     access: Access = "deny" if entry.access == "none" else entry.access
     place = entry.path
     if isinstance(place, said.GlobPlace):
@@ -152,7 +178,7 @@ def _rules(entry: said.Entry, roots: tuple[str, ...], host: Host) -> list[Rule]:
             "name the paths themselves"
         )
     if isinstance(place, said.PathPlace):
-        path = _native(place.path, _FOREIGN_ENTRY)
+        path = _native(place.path, wording, wording.entry)
         return [Rule(path, access, f"{access} entry {path}")]
     return [
         Rule(path, access, f"{access} entry for {name}")
@@ -202,8 +228,8 @@ def _is_root(entry: said.Entry) -> bool:
     return isinstance(entry.path, said.SpecialPlace) and isinstance(entry.path.value, said.Root)
 
 
-def _native(uri: PathUri, text: str = "{error}") -> str:
+def _native(uri: PathUri, wording: Wording, text: str) -> str:
     try:
         return uri.native()
     except ForeignPathError as error:
-        raise InvalidPolicy(text.format(error=error)) from None
+        raise InvalidPolicy(text.format(error=error), code=wording.code) from None

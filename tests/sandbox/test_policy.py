@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from codex_py.protocol import wire
 from codex_py.protocol.errors import WireError
+from codex_py.protocol.filesystem import CopyParams, ReadFileParams
+from codex_py.protocol.sandbox import SandboxContext
 from codex_py.sandbox.errors import InvalidPolicy, UnenforceablePolicy
-from codex_py.sandbox.policy import DIRECTLY, Host, decide, way
+from codex_py.sandbox.policy import DIRECTLY, PROCESSES, Host, decide, way
 
 from .samples import NO_TMPDIR, context, context_json, policy
 
@@ -102,10 +107,21 @@ def test_a_subpath_that_is_no_plain_place_below_its_root_grants_nothing_and_narr
 @pytest.mark.parametrize(
     "rules", [":project_roots=write", "**/.env=deny", ":root=read :current_working_directory=write"]
 )
-def test_rules_that_depend_on_the_cwd_require_one(rules: str) -> None:
-    with pytest.raises(WireError, match="file system sandbox context with dynamic permissions requires cwd") as caught:
-        policy(rules)
-    assert caught.value.code == -32602
+def test_rules_that_depend_on_the_cwd_require_one_in_a_file_request(rules: str) -> None:
+    text = "file system sandbox context with dynamic permissions requires cwd"
+    for kind, paths in ((ReadFileParams, ["path"]), (CopyParams, ["sourcePath", "destinationPath"])):
+        params = {"sandbox": context_json(rules), "recursive": False, **dict.fromkeys(paths, "file:///x")}
+        with pytest.raises(WireError, match=text) as caught:
+            wire.decode(wire.encode(params), kind)
+        assert caught.value.code == -32602
+        params["sandbox"] = context_json(rules, cwd="file:///ws")
+        assert isinstance(wire.decode(wire.encode(params), kind), kind)
+
+
+def test_they_do_not_where_a_process_has_a_working_folder(tmp_path: Path) -> None:
+    decided = decide(context(":project_roots=write :root=read"), Host(None, cwd=str(tmp_path)), PROCESSES)
+    assert [rule.path for rule in decided.rules] == ["/"]
+    assert decided.workspace == (str(tmp_path),)
 
 
 @pytest.mark.parametrize("given", [{}, {"cwd": "file:///other"}, {"cwd": None}])
@@ -208,9 +224,6 @@ def test_a_context_that_does_not_decode_names_the_member(change: dict[str, objec
 def test_a_required_member_that_is_missing_is_named_as_the_reference_names_it(missing: str) -> None:
     members = context_json(":root=read")
     del members[missing]
-    from codex_py.protocol import wire
-    from codex_py.protocol.sandbox import SandboxContext
-
     with pytest.raises(WireError, match=f"^missing field `{missing}`$"):
         wire.decode(wire.encode(members), SandboxContext)
 
