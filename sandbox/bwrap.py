@@ -1,15 +1,19 @@
 """From a plan to bubblewrap's arguments. Every option has its reason; the plan decides the mounts.
 
 Source: exec-server 0.169.0, observed, for what is unshared and dropped.
+Differs: a process's own environment and the filter of its system calls are set by bubblewrap, inside, too; so a
+variable of the caller's (LD_PRELOAD) never meets a program outside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from .plan import Mount, Op, Plan
 
-# Options that a bwrap must know; asked of `bwrap --help` once per binary. --perms came with 0.5.0.
+# Options that a bwrap must know; asked of `bwrap --help` once per binary. --perms came with 0.5.0, together with
+# --clearenv; --args, --chdir, --seccomp and --setenv are older.
 NEEDED_OPTIONS = (
     "--as-pid-1",
     "--die-with-parent",
@@ -19,14 +23,24 @@ NEEDED_OPTIONS = (
     "--unshare-user",
 )
 
-_BEFORE = (
-    "--as-pid-1",  # the helper is the only process there: no second one to reap for it
-    "--new-session",  # no controlling terminal to push keystrokes into (TIOCSTI)
-    "--die-with-parent",  # a helper never outlives its server
+# What bwrap takes at most, options and the program's own arguments together, when some come through --args.
+MOST_ARGUMENTS = 9_000
+
+_NEW_SESSION = "--new-session"  # no controlling terminal to push keystrokes into (TIOCSTI)
+_NO_NETWORK = "--unshare-net"
+
+_CONFINED = (
+    "--die-with-parent",  # nothing inside outlives the server
     "--unshare-user",  # capabilities inside are none outside; the uid stays
     "--unshare-pid",  # processes outside can be neither seen nor signalled
     "--unshare-ipc",  # no shared memory or queues of the host
-    "--unshare-net",  # a file operation never needs the network
+)
+
+_BEFORE_HELPER = (
+    "--as-pid-1",  # the helper is the only process there: no second one to reap for it
+    _NEW_SESSION,
+    *_CONFINED,
+    _NO_NETWORK,  # a file operation never needs the network
 )
 
 _AFTER = (
@@ -37,16 +51,63 @@ _AFTER = (
 OpenEmpty = Callable[[], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a process finds besides its mounts.
+
+    Attributes:
+        cwd: Its working folder, canonical; bubblewrap fails where it cannot be entered inside.
+        network: Whether it has the machine's network.
+        terminal: Whether it has a terminal, which is the controlling one of the session that bubblewrap is in.
+        seccomp: Number of the descriptor with the filter of its system calls.
+    """
+
+    cwd: str
+    network: bool
+    terminal: bool
+    seccomp: int
+
+
 def arguments(plan: Plan, open_empty: OpenEmpty) -> list[str]:
-    """Write a plan as bwrap's options, up to and including `--`.
+    """Write a helper's plan as bwrap's options, up to and including `--`.
 
     Args:
         plan: The mounts, in order.
         open_empty: Opens an empty file that bwrap will inherit, and returns its descriptor; called once
             for each hidden file. Keep the descriptors open until bwrap has started.
     """
-    mounts = [argument for mount in plan.mounts for argument in _mount(mount, open_empty)]
-    return [*_BEFORE, *mounts, *_AFTER, "--"]
+    return [*_BEFORE_HELPER, *_mounts(plan, open_empty), *_AFTER, "--"]
+
+
+def process_arguments(plan: Plan, setting: Setting, open_empty: OpenEmpty) -> list[str]:
+    """Write a process's plan and setting as bwrap's options; no variable is set but those of `variables`.
+
+    Not --as-pid-1: bubblewrap stays inside as the first process, and reaps for the program.
+
+    Args:
+        plan: The mounts, in order.
+        setting: Everything else.
+        open_empty: See `arguments`.
+    """
+    return [
+        *_CONFINED,
+        *(() if setting.network else (_NO_NETWORK,)),
+        *(() if setting.terminal else (_NEW_SESSION,)),  # a terminal of its own is no way out, and ^C needs it
+        *_mounts(plan, open_empty),
+        *("--chdir", setting.cwd),  # without it bwrap would go to HOME or / where the folder is not visible
+        *_AFTER,
+        *("--seccomp", str(setting.seccomp)),
+        "--clearenv",  # what bwrap itself was given ends here
+    ]
+
+
+def variables(environment: Mapping[str, str]) -> list[str]:
+    """Write a process's variables as bwrap's options: set inside, for what is executed there."""
+    return [word for name, value in environment.items() for word in ("--setenv", name, value)]
+
+
+def _mounts(plan: Plan, open_empty: OpenEmpty) -> list[str]:
+    return [argument for mount in plan.mounts for argument in _mount(mount, open_empty)]
 
 
 def _mount(mount: Mount, open_empty: OpenEmpty) -> Iterator[str]:

@@ -50,16 +50,20 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A name that must not come into being in a directory, by the directory's identity."""
+    """A name that must not come into being in a directory, by the directory's identity.
+
+    `path` is where both were when the plan was made.
+    """
 
     directory: Identity
     name: str
     reason: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole sandbox of one helper.
+    """The whole sandbox of one helper or process.
 
     Attributes:
         reserved: Names that do not exist and must not come into being.

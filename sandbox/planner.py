@@ -20,24 +20,31 @@ from .rules import Placed, place_rules
 _NAME_MAX = 255
 
 
-def make_plan(policy: Policy, runtime: Runtime, disk: Disk) -> Plan:
+def make_plan(policy: Policy, runtime: Runtime, disk: Disk, *, for_process: bool = False) -> Plan:
     """Turn a policy into mounts.
+
+    Args:
+        policy: What may be reached.
+        runtime: What must stay as it is.
+        disk: What there is.
+        for_process: Plan for a program of the caller's, which needs more of a machine than a helper does.
 
     Raises:
         UnenforceablePolicy: -32603; a rule leads through a link that the sandbox could change, or lies
             where the helper's own files are, or would hide them from it.
     """
     placed = place_rules(policy, runtime, disk)
-    return _Planner(placed, runtime, disk).plan()
+    return _Planner(placed, runtime, disk, for_process=for_process).plan()
 
 
 class _Planner:
     """One planning: rules go in, shallow before deep; mounts come out in order."""
 
-    def __init__(self, rules: list[Placed], runtime: Runtime, disk: Disk) -> None:
+    def __init__(self, rules: list[Placed], runtime: Runtime, disk: Disk, *, for_process: bool) -> None:
         self._rules = rules
         self._runtime = runtime
         self._disk = disk
+        self._for_process = for_process
         self._access: dict[str, Access] = {}  # what the deepest mount so far grants at its path
         self._mounts: list[Mount] = []
         self._unsealed: list[Mount] = []
@@ -69,6 +76,9 @@ class _Planner:
         self._mount(Op.PROCESSES, "/proc", "no process outside is seen", "read", seal=True)
         if base.access == "write" and self._disk.kind("/dev/shm") == "directory":  # noqa: S108
             self._mount(Op.WRITE, "/dev/shm", base.reason, "write")  # noqa: S108
+        elif self._for_process:
+            # Not of the host, so there is nothing to protect below it: "read".
+            self._mount(Op.EMPTY, "/dev/shm", "shared memory of the sandbox's own processes", "read")  # noqa: S108
 
     def _lay(self, rule: Placed) -> None:
         around = self._around(rule.path)
@@ -127,7 +137,8 @@ class _Planner:
         if len(os.fsencode(name)) > _NAME_MAX:
             return  # the kernel creates no such name
         identity = self._disk.identity(directory)
-        names.setdefault((identity, name), Reserved(identity, name, reason))
+        path = f"{directory.rstrip('/')}/{name}"
+        names.setdefault((identity, name), Reserved(identity, name, reason, path))
 
     def _has_writable_below(self, path: str) -> bool:
         return any(

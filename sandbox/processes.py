@@ -1,22 +1,52 @@
-"""Processes under bubblewrap: which need it, and how they are launched."""
+"""Processes under bubblewrap: which need it, and how they are launched.
+
+policy -> plan -> filter -> bwrap's options, in a file in memory -> launch
+
+Everything the caller chose is met inside only: bubblewrap has the server's allowed variables and is looked up in the
+server's PATH; the program's variables, its PATH and its LD_PRELOAD among them, are set once the sandbox stands.
+
+Source: exec-server 0.169.0, observed, for which policies are confined
+Differs: the reference gives bubblewrap the request's environment, and looks it up there; and it enforces a restricted
+network alone, without a file policy, by the filter alone, which is refused here.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
-from ..protocol.sandbox import SandboxContext
-from .disk import Disk
-from .errors import UnenforceablePolicy
-from .plan import Runtime
-from .policy import way
-from .search import BwrapSearch
+from ..protocol import sandbox as said
+from . import seccomp, stage
+from .allowlist import helper_environment
+from .bwrap import MOST_ARGUMENTS, Setting, process_arguments, variables
+from .descriptors import Descriptors, nul_separated
+from .disk import Disk, RealDisk
+from .errors import SandboxError, UnenforceablePolicy
+from .plan import Plan, Runtime
+from .planner import make_plan
+from .policy import PROCESSES, Host, Policy, decide, way
+from .search import Bwrap, BwrapSearch
+
+# One message between processes carries 253; the spawner's carry the standard streams as well.
+MOST_DESCRIPTORS = 240
+_MOST_OPTIONS = MOST_ARGUMENTS - 20  # bubblewrap's own name, what leads to the options, and the stage
+_STAGE = (sys.executable, "-I", "-S", os.path.abspath(stage.__file__))
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A command as it would run without a sandbox."""
+    """A command as it would run without a sandbox.
+
+    Attributes:
+        argv: The program and its arguments; without a slash it is looked up inside, in its own PATH.
+        environment: All its variables.
+        cwd: Absolute native path of its working folder.
+        arg0: What it sees as its own name; with `tty` also the program that runs.
+        tty: Whether it has a terminal, as 0, 1 and 2, which the session of bubblewrap has as its controlling one.
+    """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
@@ -27,7 +57,13 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class ProcessLaunch:
-    """What is executed instead. The descriptors are open, and become 3, 4 and so on."""
+    """What is executed instead: the first of `argv`, in the working folder of the program.
+
+    Attributes:
+        argv: bubblewrap and what it gets.
+        environment: Complete; the program's own is not in it.
+        descriptors: Open in this process, to be given to bubblewrap as 3, 4, 5 and so on, in this order.
+    """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
@@ -35,19 +71,127 @@ class ProcessLaunch:
 
 
 class ProcessSandbox:
-    """Confines processes."""
+    """Confines processes.
+
+    Args:
+        environment: The server's variables; bubblewrap gets the allowed ones.
+        runtime: What no process may change.
+        search: Where bubblewrap is found.
+        disk: What plans are made from; replaced in tests.
+    """
 
     def __init__(
         self, environment: Mapping[str, str], runtime: Runtime, search: BwrapSearch, *, disk: Disk | None = None
     ) -> None:
-        self._environment = environment
+        self._environment = helper_environment(environment)
+        self._runtime = runtime
+        self._search = search
+        self._disk = disk or RealDisk()
 
-    def confines(self, context: SandboxContext | None) -> bool:
-        """Tell whether a process with this context needs a sandbox."""
-        return way(context).is_confined
+    def confines(self, context: said.SandboxContext | None) -> bool:
+        """Tell whether a process with this context is to be started by `prepared`, and not plainly. Pure.
+
+        Raises:
+            SandboxError: see `policy.decide`; and -32603 where files are not confined but the network is to be.
+        """
+        if context is None:
+            return False
+        if way(context, PROCESSES).is_confined:
+            decide(context, Host(tmpdir=None), PROCESSES)
+            return True
+        if not _has_network(context):
+            raise UnenforceablePolicy(
+                "cannot enforce a restricted network for a process whose files are not restricted: not supported yet; "
+                "restrict the files, too (read-only or workspace-write), or enable the network"
+            )
+        return False
 
     @contextlib.contextmanager
-    def prepared(self, context: SandboxContext, program: Program) -> Generator[ProcessLaunch]:
-        """Build the launch."""
-        raise UnenforceablePolicy("sandboxed processes are not supported yet; nothing was run")
-        yield
+    def prepared(self, context: said.SandboxContext, program: Program) -> Generator[ProcessLaunch]:
+        """Build the launch of a confined program; its descriptors are open inside the `with` block. Asks the disk.
+
+        Args:
+            context: One that `confines`.
+            program: What is to run inside.
+
+        Raises:
+            SandboxError: see `policy.decide`, `search.find`, `planner.make_plan` and `seccomp.instructions`.
+        """
+        host = Host(tmpdir=program.environment.get("TMPDIR"), cwd=program.cwd)
+        policy = decide(context, host, PROCESSES)
+        network = _has_network(context)
+        filtering = seccomp.packed(seccomp.instructions(os.uname().machine, network=network))
+        bwrap = self._search.find(policy)
+        plan = self._plan(policy)
+        _require_nothing_reserved(plan)
+        with Descriptors() as descriptors:
+            setting = Setting(
+                cwd=self._disk.canonical(program.cwd),
+                network=network,
+                terminal=program.tty,
+                seccomp=descriptors.add_text("seccomp", filtering),
+            )
+            options = process_arguments(plan, setting, descriptors.add_empty_file)
+            argv = _arguments(bwrap, options, program, descriptors)
+            yield ProcessLaunch(argv, self._environment, descriptors.numbers_here)
+
+    def _plan(self, policy: Policy) -> Plan:
+        try:
+            return make_plan(policy, self._runtime, self._disk, for_process=True)
+        except OSError as error:
+            raise SandboxError(f"cannot plan the sandbox: {error.filename}: {error.strerror}") from error
+
+
+def settable(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a program would find by name; `A=B` with the value C is A with the value B=C."""
+    found: dict[str, str] = {}
+    for name, value in environment.items():
+        if not name or name.startswith("="):
+            continue  # nothing can ask for it, and bubblewrap cannot set it
+        name, assigned, rest = name.partition("=")
+        found.setdefault(name, f"{rest}={value}" if assigned else value)
+    return found
+
+
+def _has_network(context: said.SandboxContext) -> bool:
+    return isinstance(context.permissions, said.Disabled) or context.permissions.network == "enabled"
+
+
+def _require_nothing_reserved(plan: Plan) -> None:
+    if plan.reserved:
+        names = ", ".join(dict.fromkeys(item.path for item in plan.reserved))
+        raise UnenforceablePolicy(
+            f"cannot keep a process from creating {names}: not supported yet; create them, so that they are protected "
+            "where they are, or let the policy write them"
+        )
+
+
+def _arguments(bwrap: Bwrap, options: list[str], program: Program, descriptors: Descriptors) -> tuple[str, ...]:
+    """Write bubblewrap's command line: which descriptor has its options, and what it runs inside."""
+    environment = settable(program.environment)
+    inside = program.argv
+    setting = variables(environment)
+    if _needs_stage(program) or len(options) + len(setting) + len(inside) > _MOST_OPTIONS:
+        inside = (*_STAGE, str(descriptors.add_text("program", _for_stage(program, environment))))
+        setting = []  # the stage brings them; until then none of them has an effect
+    if len(options) > _MOST_OPTIONS or len(descriptors.numbers_here) > MOST_DESCRIPTORS:
+        raise UnenforceablePolicy(
+            f"cannot enforce a policy of this size for a process: it takes {len(options)} options of bubblewrap and "
+            f"{len(descriptors.numbers_here)} files, of at most {_MOST_OPTIONS} and {MOST_DESCRIPTORS}; deny folders "
+            "instead of the files in them"
+        )
+    number = descriptors.add_text("options", nul_separated([*options, *setting]))
+    # In a file in memory, no variable and no rule shows in the list of processes.
+    return (bwrap.path, "--args", str(number), "--", *inside)
+
+
+def _needs_stage(program: Program) -> bool:
+    return program.tty or program.arg0 is not None
+
+
+def _for_stage(program: Program, environment: Mapping[str, str]) -> bytes:
+    name = program.argv[0] if program.arg0 is None else program.arg0
+    executed = name if program.tty else program.argv[0]
+    argv = (name, *program.argv[1:])
+    pairs = (f"{name}={value}" for name, value in environment.items())
+    return nul_separated([stage.TERMINAL if program.tty else "", executed, str(len(argv)), *argv, *pairs])

@@ -92,7 +92,8 @@ def test_nothing_is_told_to_bwrap_about_the_environment() -> None:
 
 
 def test_the_guard_tells_the_helper_its_roots_and_reserved_names() -> None:
-    plan = Plan(PLAN.mounts, (Root("/ws", Identity(5, 6)),), (Reserved(Identity(5, 6), ".git", "protected name .git"),))
+    reserved = Reserved(Identity(5, 6), ".git", "protected name .git", "/ws/.git")
+    plan = Plan(PLAN.mounts, (Root("/ws", Identity(5, 6)),), (reserved,))
     launch = sandboxed(helper_launch(GOOD), plan, BWRAP, no_files)
     assert launch.argv[-2] == "--guard"
     assert json.loads(launch.argv[-1]) == {

@@ -288,6 +288,23 @@ def test_a_writable_base_keeps_devices_and_processes_apart(disk: FakeFilesystem)
     assert made.roots[0].path == "/"
 
 
+def for_process(rules: str) -> list[str]:
+    return shown(make_plan(policy(rules), NO_RUNTIME, RealDisk(), for_process=True))
+
+
+def test_a_process_has_shared_memory_of_its_own(disk: FakeFilesystem) -> None:
+    assert for_process(":root=read") == [*FIRST, "EMPTY /dev/shm", *LAST]
+    disk.create_dir("/dev/shm/host")
+    assert "READ /dev/shm/host" not in for_process(":root=read /dev/shm/host=read")
+    assert not any("missing" in line for line in for_process(":root=read /dev/shm/missing=deny"))
+
+
+def test_a_process_that_may_write_everything_has_the_hosts(disk: FakeFilesystem) -> None:
+    disk.create_dir("/dev/shm")
+    assert "EMPTY /dev/shm" not in for_process(":root=write /other=read")
+    assert for_process(":root=read /dev/shm=write").index("WRITE /dev/shm") > 3
+
+
 def test_a_folder_that_is_made_writable_on_top_is_not_sealed(disk: FakeFilesystem) -> None:
     made = shown(plan(":root=read /dev=write"))
     assert "SEAL /dev" not in made
