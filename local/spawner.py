@@ -212,16 +212,13 @@ class Spawner:
 
     def _forget(self, spawned: int) -> int:
         """Count what is left of it; where nothing is, its number means nothing any more."""
-        left = len(self._left_of(spawned)) if self._may_be_left(spawned) else 0
+        left = len(self._left_of(spawned))
         if not left:
             self._drop(spawned)
         return left
 
-    def _may_be_left(self, spawned: int) -> bool:
-        """Answer cheaply: most processes leave nothing behind, and to look through /proc takes a millisecond."""
-        pid = self._pids.get(spawned)
-        if pid is None:
-            return False
+    def _may_be_left(self, spawned: int, pid: int) -> bool:
+        """Answer cheaply: most processes leave nothing behind, and to look through /proc takes milliseconds."""
         try:
             os.killpg(pid, 0)
         except ProcessLookupError:
@@ -247,7 +244,7 @@ class Spawner:
     def _left_of(self, spawned: int) -> list[Stat]:
         """List who is in the session of what was spawned: descendants of ours, however its number is used today."""
         session = self._pids.get(spawned)
-        if session is None or self._alive.get(session, spawned) != spawned:
+        if session is None or self._alive.get(session, spawned) != spawned or not self._may_be_left(spawned, session):
             return []
         everybody = {stat.pid: stat for stat in all_processes()}
         members = [stat for stat in everybody.values() if stat.session == session and stat.state not in "ZX"]
