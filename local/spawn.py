@@ -21,6 +21,7 @@ __all__ = ["GROUP", "INSIDE", "Child", "SpawnFailed", "Spawner", "SpawnerLost"]
 
 SPAWNER_COMMAND = (sys.executable, "-I", "-S", spawner.__file__)
 _END_S = 5.0
+_STUCK_S = 1.0
 _PIECE_BYTES = 64 * 1024
 
 logger = logging.getLogger("codex_py.local")
@@ -154,9 +155,15 @@ class Spawner:
         self._let_go()
         if program is None:
             return
-        try:
-            program.wait(_END_S)
-        except subprocess.TimeoutExpired:
+        if _has_ended(program, _STUCK_S):
+            return
+        # A start keeps it from reading that the server is gone: the kernel waits to open the program, for a lease or a
+        # dead disk. It goes on once whoever was to execute that is killed.
+        for stat in spawner.all_processes():
+            if stat.parent == program.pid:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(stat.pid, signal.SIGKILL)
+        if not _has_ended(program, _END_S - _STUCK_S):
             logger.warning("something that was started cannot be killed; it goes on without the server")
 
     # -- messages
@@ -258,6 +265,14 @@ class Spawner:
                 waiting.set_exception(SpawnerLost("the process that starts others was killed"))
         for spawned in list(self._exits):
             self._exited(spawned, None)
+
+
+def _has_ended(program: subprocess.Popen[bytes], wait_s: float) -> bool:
+    try:
+        program.wait(wait_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 async def _send_some(link: socket.socket, raw: bytes, descriptors: Sequence[int]) -> int:
