@@ -1,4 +1,4 @@
-"""Shared by the tests of the direct operations."""
+"""Shared by the tests of this machine."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import uvloop
 
 T = TypeVar("T")
 NOBODY = 65534
+
+uvloop.new_event_loop().close()  # the first one opens a pipe for signals, once for the whole process
 
 
 class Unprivileged:
