@@ -10,10 +10,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from harness.client import Client, Json, output_of
 from harness.exec_server import ExecServer, exec_server
+from harness.lease import leased
+from harness.processes import marked, until
+
+pytestmark = pytest.mark.xdist_group("processes")
 
 COMMAND = [sys.executable, "-m", "codex_py", "exec-server"]
 
@@ -45,6 +51,16 @@ def test_it_listens_on_ipv6_loopback() -> None:
         (["--listen", "http://127.0.0.1:0"], "unsupported --listen URL"),
         (["--listen", "ws://0.0.0.0:0"], "refusing to listen on 0.0.0.0"),
         (["--concurrent-requests", "0"], "0 is not in the range x>=1"),
+        (["--session-ttl", "0"], "0.0 is not in the range 0<x<=31536000.0"),
+        (["--session-ttl", "nan"], "nan is not a number of seconds"),
+        (["--session-ttl", "soon"], "'soon' is not a valid float"),
+        (["--process-retention", "-1"], "-1.0 is not in the range 0<x<=31536000.0"),
+        (["--process-retention", "inf"], "inf is not in the range"),
+        (["--process-retention", "nan"], "nan is not a number of seconds"),
+        (["--output-budget", "0"], "0 is not in the range 1<=x<=1048576"),
+        (["--output-budget", "1.5"], "'1.5' is not a valid integer"),
+        (["--spool-dir", "/nowhere"], "Directory '/nowhere' does not exist"),
+        (["--spool-dir", "/etc/hostname"], "Directory '/etc/hostname' is a file"),
         (["--helper-timeout", "0"], "0.0 is not in the range 0<x<=86400.0"),
         (["--helper-timeout", "nan"], "nan is not a number of seconds"),
         (["--helper-timeout", "inf"], "inf is not in the range"),
@@ -156,43 +172,14 @@ def test_a_helper_whose_client_went_away_is_ended(tmp_path: Path) -> None:
 
 
 def test_it_ends_while_an_operation_is_stuck_in_the_kernel(tmp_path: Path) -> None:
-    """A lease held by another process keeps `open` waiting in the kernel, for root and for anybody."""
-    leased = tmp_path / "leased"
-    leased.write_text("x")
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            (
-                "import fcntl, os, signal, sys\n"
-                "signal.signal(signal.SIGIO, signal.SIG_IGN)\n"
-                "fd = os.open(sys.argv[1], os.O_RDWR)\n"
-                "fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)\n"
-                "print('held', flush=True)\n"
-                "sys.stdin.read()\n"
-            ),
-            str(leased),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert holder.stdin is not None
-    assert holder.stdout is not None
-    try:
-        assert holder.stdout.readline() == "held\n"
-        with exec_server() as server, server.session() as client:
-            stuck = client.start("fs/readFile", {"path": leased.as_uri()})
-            # The file after it is answered all the same, and the server ends.
-            assert client.request("fs/getMetadata", {"path": leased.as_uri()})["size"] == 1
-            with pytest.raises(TimeoutError):
-                client.answer(stuck, deadline_s=0.3)
-            assert server.stop() == 0
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdin.close()
-        holder.stdout.close()
+    (stuck := tmp_path / "stuck").write_text("x")
+    with leased(stuck), exec_server() as server, server.session() as client:
+        reading = client.start("fs/readFile", {"path": stuck.as_uri()})
+        # What comes behind it is answered all the same, and the server ends.
+        assert client.request("fs/getMetadata", {"path": stuck.as_uri()})["size"] == 1
+        with pytest.raises(TimeoutError):
+            client.answer(reading, deadline_s=0.3)
+        assert server.stop() == 0
 
 
 def test_it_ends_while_a_client_does_not_read_its_answer(tmp_path: Path) -> None:
@@ -244,3 +231,77 @@ def test_a_url_that_cannot_be_printed_is_an_error() -> None:
         result = subprocess.run(COMMAND, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
     assert result.returncode == 1
     assert result.stderr == "Error: cannot print the URL: No space left on device\n"
+
+
+# -- flags that have an effect
+
+MIB = 1024 * 1024
+# Writes so many bytes, and then lives on until it is terminated.
+WRITE = ["/bin/sh", "-c", 'head -c "$1" /dev/zero; sleep 1000', "sh"]
+
+
+def started(*flags: str) -> AbstractContextManager[ExecServer]:
+    return exec_server(command=[*COMMAND, *flags])
+
+
+def test_a_session_can_be_resumed_for_as_long_as_the_flag_says() -> None:
+    with marked() as mark, started("--session-ttl", "0.2") as server:
+        with server.connect() as first:
+            session = first.handshake()["sessionId"]
+            first.start_process("p", ["/bin/sleep", "1000"], env=mark.env)
+        mark.wait_gone()
+        with server.connect() as second:
+            assert unknown(second, "initialize", {"clientName": "x", "resumeSessionId": session})
+
+
+def test_a_process_is_known_for_as_long_as_the_flag_says() -> None:
+    with started("--process-retention", "0.2") as server, server.session() as client:
+        client.start_process("p", ["/bin/true"])
+        client.wait_for_close("p")
+        until(lambda: unknown(client, "process/read", {"processId": "p"}), "the process is unknown")
+
+
+def unknown(client: Client, method: str, params: Json) -> bool:
+    error = client.answer(client.start(method, params)).get("error")
+    return error is not None and "unknown" in error["message"]
+
+
+@pytest.mark.parametrize(("budget", "kept"), [("1", MIB), ("8", 4 * MIB)])
+def test_output_is_kept_up_to_the_budget(budget: str, kept: int) -> None:
+    with started("--output-budget", budget) as server, server.session() as client:
+        client.start_process("p", [*WRITE, str(4 * MIB)])
+        seen = 0
+        while seen < 4 * MIB:
+            seen += len(client.wait_for_output("p", b""))
+        output = output_of(client.read_process("p")["chunks"])
+        assert kept / 2 <= len(output) <= kept
+        client.request("process/terminate", {"processId": "p"})
+
+
+def test_output_goes_to_the_folder_of_the_flag_in_files_without_a_name(tmp_path: Path) -> None:
+    with started("--spool-dir", str(tmp_path)) as server, server.session() as client:
+        client.start_process("p", [*WRITE, str(4 * MIB)])
+        until(lambda: any(is_below(path, tmp_path) for path in open_files(server)), "a file is open in the folder")
+        assert list(tmp_path.iterdir()) == []
+        client.request("process/terminate", {"processId": "p"})
+
+
+def open_files(server: ExecServer) -> list[str]:
+    folder = f"/proc/{server.process.pid}/fd"
+    return [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
+
+
+def is_below(path: str, folder: Path) -> bool:
+    return path.startswith(f"{folder}/") and path.endswith("(deleted)")
+
+
+def test_a_spool_folder_that_goes_away_costs_old_output_and_nothing_else(tmp_path: Path) -> None:
+    (folder := tmp_path / "spool").mkdir()
+    with started("--spool-dir", str(folder)) as server, server.session() as client:
+        folder.rmdir()
+        client.start_process("p", ["/usr/bin/head", "-c", str(4 * MIB), "/dev/zero"])
+        *outputs, exited, _ = client.wait_for_close("p")
+        assert exited["params"]["exitCode"] == 0
+        assert len(output_of(outputs)) == 4 * MIB
+        assert 0 < len(output_of(client.read_process("p")["chunks"])) < 4 * MIB
+        assert "output is let go, because it cannot be spooled" in server.log()

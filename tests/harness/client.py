@@ -149,7 +149,7 @@ class Client:
     def wait_for_output(self, identifier: str, text: bytes, *, deadline_s: float = DEADLINE_S) -> bytes:
         """Return the output that is told from now on up to where it contains a text."""
         output = b""
-        while text not in output:
+        while not output or text not in output:
             event = self.wait_for(
                 lambda message: message.get("method") == "process/output" and told_of(message) == identifier,
                 deadline_s=deadline_s,
