@@ -44,7 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ours", metavar="CMD", help="command line of the server to check")
     parser.add_argument("--work-dir", metavar="DIR", type=Path, help="an own directory, not below /tmp")
     parser.add_argument("--record", metavar="FILE", type=Path, help="write the reference's answers")
-    parser.add_argument("--only", metavar="PATTERN", help="part of a case's name, or a shell pattern for all of it")
+    parser.add_argument(
+        "--only",
+        metavar="PATTERN",
+        action="append",
+        help="part of a case's name, or a shell pattern for all of it; again",
+    )
     parser.add_argument("--later", action="store_true", help="also what ours does not do yet")
     parser.add_argument("--self-check", action="store_true", help="both are the reference: no difference is allowed")
     parser.add_argument("--workers", type=int, default=6, metavar="N", help="cases at once (default 6)")
@@ -52,11 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _selected(pattern: str | None, later: bool) -> list[Case]:
+def _selected(patterns: list[str] | None, later: bool) -> list[Case]:
     chosen = [case for case in all_cases() if later or not case.later]
-    if pattern is None:
-        return chosen
-    return [case for case in chosen if pattern in case.name or fnmatch.fnmatchcase(case.name, pattern)]
+    return [case for case in chosen if patterns is None or any(_matches(case.name, pattern) for pattern in patterns)]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return pattern in name or fnmatch.fnmatchcase(name, pattern)
 
 
 def _reference(options: argparse.Namespace, cases: list[Case]) -> dict[str, Outcome]:

@@ -14,7 +14,7 @@ from codex_py.protocol.methods import Method
 from codex_py.protocol.wire import Wire
 from codex_py.rpc import connection
 from codex_py.rpc.connection import PROTOCOL_ERROR, Connection, ProtocolViolation
-from codex_py.rpc.router import Router
+from codex_py.rpc.router import Pool, Router
 
 
 class Number(Wire):
@@ -157,26 +157,96 @@ def test_a_request_that_waits_delays_no_other() -> None:
     run(scenario)
 
 
-def test_beyond_the_limit_of_requests_no_frame_is_read() -> None:
+class Gate:
+    """A handler that waits until it is opened, and counts who came."""
+
+    def __init__(self) -> None:
+        self.came = 0
+        self._open = asyncio.Event()
+
+    async def wait(self, _: None) -> Number:
+        self.came += 1
+        await self._open.wait()
+        return Number(value=self.came)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+async def everything_read(wired: Wired, left: int = 0) -> None:
+    """Let the connection read until so many frames are left, and whatever it began come to rest."""
+    while wired.served.incoming.qsize() > left:
+        await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_beyond_the_limit_of_its_pool_a_request_waits_its_turn() -> None:
     async def scenario() -> None:
-        started: list[int] = []
-        release = asyncio.Event()
-
-        async def wait(_: None) -> Number:
-            started.append(1)
-            await release.wait()
-            return Number(value=0)
-
-        peer = OpenPeer()
-        peer.router.add(WAIT, wait)
+        gate, peer = Gate(), OpenPeer()
+        peer.router.add(WAIT, gate.wait)
         wired = Wired(peer, concurrent_requests=2)
         for identifier in range(4):
             await wired.say({"id": identifier, "method": "test/wait"})
-        while len(started) < 2 or wired.served.incoming.qsize() > 1:
-            await asyncio.sleep(0)
-        assert len(started) == 2
-        release.set()
-        assert {(await wired.hear())["id"] for _ in range(4)} == {0, 1, 2, 3}
+        await everything_read(wired)
+        assert gate.came == 2
+        gate.open()
+        assert [(await wired.hear())["id"] for _ in range(4)] == [0, 1, 2, 3]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("full", list(Pool))
+def test_a_pool_that_is_full_holds_up_no_other(monkeypatch: pytest.MonkeyPatch, full: Pool) -> None:
+    monkeypatch.setattr(connection, "WAITING_REQUESTS", 1)
+
+    async def scenario() -> None:
+        gate, peer = Gate(), OpenPeer()
+        peer.router.add(WAIT, gate.wait, pool=full)
+        for pool in Pool:
+            peer.router.add(Method(f"test/{pool.value}", Number, Number, "test"), double, pool=pool)
+        wired = Wired(peer, concurrent_requests=1)
+        await wired.say({"id": "stuck", "method": "test/wait"})
+        await wired.say({"id": full.value, "method": f"test/{full.value}", "params": {"value": 1}})
+        others = [pool.value for pool in Pool if pool is not full]
+        for name in others:
+            await wired.say({"id": name, "method": f"test/{name}", "params": {"value": 1}})
+        assert [(await wired.hear())["id"] for _ in others] == others
+        gate.open()
+        assert [(await wired.hear())["id"] for _ in range(2)] == ["stuck", full.value]
+
+    run(scenario)
+
+
+def test_what_has_no_pool_is_answered_before_the_next_message_is_looked_at() -> None:
+    async def scenario() -> None:
+        gate, peer = Gate(), OpenPeer()
+        peer.router.add(WAIT, gate.wait, pool=None)
+        peer.router.add(DOUBLE, double)
+        wired = Wired(peer)
+        await wired.say({"id": 1, "method": "test/wait"})
+        await wired.say({"id": 2, "method": "test/double", "params": {"value": 1}})
+        await everything_read(wired, left=1)
+        assert wired.served.incoming.qsize() == 1
+        gate.open()
+        assert [(await wired.hear())["id"] for _ in range(2)] == [1, 2]
+
+    run(scenario)
+
+
+def test_beyond_the_limit_of_requests_in_all_no_frame_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HELD_REQUESTS", 3)
+
+    async def scenario() -> None:
+        gate, peer = Gate(), OpenPeer()
+        peer.router.add(WAIT, gate.wait)
+        wired = Wired(peer, concurrent_requests=1)
+        for identifier in range(6):
+            await wired.say({"id": identifier, "method": "test/wait"})
+        await everything_read(wired, left=2)  # three are held, and one waits in hand
+        assert (gate.came, wired.served.incoming.qsize()) == (1, 2)
+        gate.open()
+        assert [(await wired.hear())["id"] for _ in range(6)] == list(range(6))
 
     run(scenario)
 

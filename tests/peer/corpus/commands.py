@@ -76,6 +76,11 @@ def killed(signal: int, members: Mapping[str, Json], *, denied: bool = False) ->
     return Differs(_ROW_14, (Accept(but={"exits": [[128 + signal, denied]]}),))
 
 
+def killed_read(members: Mapping[str, Json]) -> Differs | None:
+    """The same of one that was terminated, as reads tell it."""
+    return Differs(_ROW_14, (Accept(but={"exitCode": 137}),)) if members.get("tty") else None
+
+
 def talked(*lines: tuple[str, str]) -> tuple[Step, ...]:
     """Write a line, wait for what it brings, and so on: so every chunk and every number is known."""
     steps: list[Step] = []
