@@ -36,6 +36,8 @@ WAITING_REQUESTS = 1024
 HELD_REQUESTS = 4096
 # What one connection may keep in memory in requests and answers before no further request is begun.
 HELD_BYTES = 64 * 1024 * 1024
+# Long enough for any network that works, and well within the 45 s for which the real client tries to resume.
+ALIVE_LIMIT_S = 5.0
 
 logger = logging.getLogger("codex_py.rpc")
 
@@ -58,6 +60,10 @@ class Transport(Protocol):
 
     async def close(self, code: int, reason: str) -> None:
         """End the connection."""
+        ...
+
+    async def prove_alive(self, limit_s: float) -> None:
+        """Cut the connection unless the peer answers a ping in time."""
         ...
 
     async def wait_ended(self) -> None:
@@ -113,6 +119,7 @@ class Connection:
         self._held_bytes = 0  # of requests that are not answered yet, and of answers that are not sent yet
         self._ids = itertools.count(1)
         self._pending: dict[envelope.RequestId, asyncio.Future[bytes]] = {}
+        self._asking: asyncio.Task[None] | None = None
         self._ended = False
 
     async def serve(self) -> None:
@@ -164,6 +171,11 @@ class Connection:
     async def notify(self, notice: Notice[P], params: P) -> None:
         """Send a notification."""
         await self._transport.send(envelope.notification(notice.name, params))
+
+    def ask_for_life(self) -> None:
+        """Cut the connection soon, unless the peer answers a ping: its network may have gone without a word."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._transport.prove_alive(ALIVE_LIMIT_S))
 
     # -- incoming
 
@@ -257,6 +269,8 @@ class Connection:
             await self._transport.send(text)
 
     async def _cancel_tasks(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -6,6 +6,7 @@ Differs: proper close frames (DIFFERENCES.md row 15), TCP_NODELAY (row 1; asynci
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 from websockets.asyncio.connection import Connection as WebSocket
@@ -62,6 +63,16 @@ class WebSocketTransport:
         """Send a close frame, its reason cut to what one may have, and wait a second at most for the peer's."""
         fitting = reason.encode("utf-8", "replace")[:MAX_REASON_BYTES].decode("utf-8", "ignore")
         await self._websocket.close(code, fitting)
+
+    async def prove_alive(self, limit_s: float) -> None:
+        """Cut the connection unless the peer answers a ping in time."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await (await self._websocket.ping())
+        except TimeoutError:
+            self._websocket.transport.abort()
+        except ConnectionClosed:
+            return
 
     async def wait_ended(self) -> None:
         """Return once the connection has ended, also while frames are left to read."""

@@ -9,6 +9,7 @@ Source: exec-server 0.169.0, observed
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..environment.environment import Environment
@@ -39,15 +40,17 @@ class ClientPeer:
         self._session: Session | None = None
         self._attachment: Attachment | None = None
         self._tell: Tell = _nobody_hears
+        self._ask_for_life: Callable[[], None] = lambda: None
         self._ready = False
         self.router.add(INITIALIZE, self._initialize, pool=None)
         environment_routes.add_routes(self.router, environment)
         filesystem_routes.add_routes(self.router, environment.filesystem, Lane())
         process_routes.add_routes(self.router, self._processes)
 
-    def speak_by(self, tell: Tell) -> None:
-        """Say how the client is told what it did not ask for."""
+    def speak_by(self, tell: Tell, ask_for_life: Callable[[], None] = lambda: None) -> None:
+        """Say how the client is told what it did not ask for, and asked whether it is there at all."""
         self._tell = tell
+        self._ask_for_life = ask_for_life
 
     def admit(self, method: Method[Any, Any]) -> None:
         """Refuse what comes before its time."""
@@ -87,6 +90,8 @@ class ClientPeer:
         else:
             session = self._sessions.resume(params.resume_session_id)
         self._session, self._attachment = session, session.attachment
+        if self._attachment is not None:
+            self._attachment.ask_for_life = self._ask_for_life
         session.processes.attach(self._tell)
         return InitializeResult(session_id=session.id, environment_info=self._environment.info)
 

@@ -102,7 +102,7 @@ class Listener:
         logger.info("connected: %s", peer.describe())
         try:
             connection = Connection(WebSocketTransport(websocket), peer, concurrent_requests=self._concurrent_requests)
-            peer.speak_by(connection.notify)
+            peer.speak_by(connection.notify, connection.ask_for_life)
             await connection.serve()
         finally:
             peer.detach()

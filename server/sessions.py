@@ -48,7 +48,14 @@ TRANSITIONS = {
 
 
 class Attachment:
-    """A connection's hold on a session; worth nothing once the session is detached."""
+    """A connection's hold on a session; worth nothing once the session is detached.
+
+    Attributes:
+        ask_for_life: Ends the connection soon, unless the client at its other end is alive.
+    """
+
+    def __init__(self) -> None:
+        self.ask_for_life: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -116,6 +123,9 @@ class SessionRegistry:
         if session is None:
             raise WireError(INVALID_REQUEST, f"unknown session id {identifier}")
         if not session.apply(Event.ATTACH):
+            # Who resumes has given up its old connection, whose end may never have reached us.
+            if session.attachment is not None:
+                session.attachment.ask_for_life()
             raise WireError(SESSION_ATTACHED, f"session {identifier} is already attached to another connection")
         session.expires_at = None
         session.attachment = Attachment()

@@ -29,6 +29,8 @@ class MemoryTransport:
         self.closed_with = (code, reason)
         self.end()
 
+    async def prove_alive(self, limit_s: float) -> None: ...
+
     async def wait_ended(self) -> None:
         await self.ended.wait()
 
