@@ -156,7 +156,7 @@ STEP = st.one_of(
 @given(st.integers(50, 400), st.lists(STEP, max_size=25))
 def test_it_keeps_the_newest_blocks_that_fit_in_order(capacity: int, steps: list[list[int] | tuple[int, int]]) -> None:
     """The model is a list of blocks, of which the oldest go until the rest is within the capacity."""
-    spool, model, next_seq = Spool(None, capacity), [list[Output]() for _ in range(0)], 1
+    spool, model, next_seq = Spool(None, capacity), list[list[Output]](), 1
     try:
         for step in steps:
             if isinstance(step, list):
