@@ -94,7 +94,7 @@ class RunningProcess:
         self._writing = asyncio.Lock()
         self._written: OrderedDict[str, None] = OrderedDict()
         self._refused = False
-        self._tails: dict[Stream, bytes] = {}
+        self._tail = b""
         log.on_room = self._pace
 
     # -- life
@@ -153,7 +153,7 @@ class RunningProcess:
             self._close_when_over()
             return 0
         stream = self._outputs[descriptor]
-        self._look_for_refusal(stream, data)
+        self._look_for_refusal(data)
         for follower in self._followers:
             follower.behind += len(data)
         self._log.append(stream, data)
@@ -172,12 +172,13 @@ class RunningProcess:
             else:
                 self._loop.remove_reader(descriptor)
 
-    def _look_for_refusal(self, stream: Stream, data: bytes) -> None:
+    def _look_for_refusal(self, data: bytes) -> None:
+        """Look in all of its output, in the order of the numbers, whichever stream it came by."""
         if self.sandbox_type == "none" or self._refused:
             return
-        text = self._tails.get(stream, b"") + data
+        text = self._tail + data
         self._refused = _REFUSALS.search(text) is not None
-        self._tails[stream] = text[-_REFUSAL_BYTES:]
+        self._tail = text[-_REFUSAL_BYTES:]
 
     def _close_output(self, descriptor: int) -> None:
         self._loop.remove_reader(descriptor)

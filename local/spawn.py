@@ -31,6 +31,10 @@ class SpawnerLost(OSError):
     """The spawner ended while it was needed; whether what was asked was done is not known."""
 
 
+class SpawnerGone(SpawnerLost):
+    """The spawner had ended before it was asked; nothing was done."""
+
+
 class SpawnFailed(OSError):
     """A program could not be executed. `step` says what failed: `cwd` or `program`."""
 
@@ -114,6 +118,12 @@ class Spawner:
             SpawnFailed: the system said no.
             SpawnerLost: whether it was executed is not known.
         """
+        try:
+            return await self._spawn(child, on_exit)
+        except SpawnerGone:
+            return await self._spawn(child, on_exit)  # by a new one
+
+    async def _spawn(self, child: Child, on_exit: Callable[[int | None], None]) -> tuple[int, int]:
         self.launch()
         identifier = self._identifier()
         self._exits[identifier] = on_exit
@@ -198,7 +208,7 @@ class Spawner:
         raw = packed(message if descriptors is None else (*message, len(descriptors)))
         async with self._sending:
             if self._link is not link:
-                raise SpawnerLost("the process that starts others was killed")
+                raise SpawnerGone("the process that starts others was killed")
             sent = 0
             try:
                 sent = await _send_some(link, raw, descriptors or ())
@@ -208,7 +218,8 @@ class Spawner:
                 if not sent and not isinstance(error, ConnectionError):
                     raise  # nothing has gone out: too many descriptors on their way, for example
                 self._lost(link)
-                raise SpawnerLost(f"the process that starts others has ended: {error.strerror}") from None
+                kind = SpawnerLost if sent else SpawnerGone
+                raise kind(f"the process that starts others has ended: {error.strerror}") from None
 
     def _listen(self, link: socket.socket) -> None:
         if self._loop is None:

@@ -8,8 +8,8 @@ Source: exec-server 0.169.0, observed.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-from uuid import UUID
+import re
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
@@ -25,6 +25,9 @@ SandboxType = Literal["none", "linuxSeccomp", "macosSeatbelt", "windowsRestricte
 WriteStatus = Literal["accepted", "unknownProcess", "stdinClosed", "starting"]
 
 MAX_SCOPE_BYTES = 256
+
+_GROUPS = "-".join(f"[0-9a-f]{{{digits}}}" for digits in (8, 4, 4, 4, 12))
+_UUID = re.compile(rf"[0-9a-f]{{32}}|{_GROUPS}|\{{{_GROUPS}\}}|(?-i:urn:uuid:){_GROUPS}", re.IGNORECASE)
 
 Count = Annotated[int, Meta(ge=0)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -50,10 +53,8 @@ class ExecMetadata(Wire):
     tool_call_id: str | None = None
 
     def __post_init__(self) -> None:
-        try:
-            UUID(self.thread_id or "0" * 32)
-        except ValueError:
-            raise InvalidMember(f"`threadId`: `{self.thread_id:.80}` is no UUID") from None
+        if self.thread_id is not None and not _UUID.fullmatch(self.thread_id):
+            raise InvalidMember(f"`threadId`: `{self.thread_id:.80}` is no UUID")
 
 
 class ShellSnapshotRequest(Wire):
@@ -95,7 +96,7 @@ class StartParams(Wire):
     sandbox: SandboxContext | None = None
     enforce_managed_network: bool = False
     managed_network: ManagedNetwork | None = None
-    network_proxy: dict[str, object] | None = None
+    network_proxy: dict[str, Any] | None = None
 
 
 class StartResult(Wire):
