@@ -1,4 +1,4 @@
-"""The main job, on this machine and for real: sandboxed file operations through an exec-server.
+"""The main job, on this machine and for real: sandboxed files and commands through an exec-server.
 
 It starts `codex-py exec-server`, connects, and works in a temporary folder with a repository in it:
 
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +27,7 @@ from rich.table import Table
 
 from codex_py.client.connect import connect
 from codex_py.environment.environment import Environment
+from codex_py.environment.process import Closed, Command, Exited, Output, Process
 from codex_py.protocol.errors import WireError
 from codex_py.protocol.path_uri import PathUri
 from codex_py.protocol.sandbox import (
@@ -45,7 +47,9 @@ class Report:
     """What was done, what was expected, what happened."""
 
     def __init__(self) -> None:
-        self.table = Table("step", "expected", "what happened", "", title="Sandboxed files through codex-py")
+        self.table = Table(
+            "step", "expected", "what happened", "", title="Sandboxed files and commands through codex-py"
+        )
         self.failed = 0
 
     def add(self, step: str, expected: str, happened: str, *, right: bool) -> None:
@@ -116,6 +120,68 @@ async def run(environment: Environment, folder: Path, report: Report) -> None:
     report.add("read secret/token without a sandbox", "allowed", f"{len(plain)} bytes", right=plain == b"s3cret")
 
 
+async def run_commands(environment: Environment, folder: Path, report: Report) -> None:
+    """Run commands in the same sandbox, and one in a terminal."""
+    box, workspace = policy(folder), folder / "workspace"
+
+    counted = await result(environment, workspace, ["sh", "-c", "wc -c < notes.md | tee count"], box)
+    size = str(INPUT.stat().st_size)
+    right = counted.text.strip() == size == (workspace / "count").read_text().strip()
+    report.add("run `wc -c < notes.md | tee count`", f"{size}, also on disk", counted.told(), right=right)
+
+    script = "echo out > ../outside/escape.txt"
+    refused = await result(environment, workspace, ["sh", "-c", script], box)
+    right = refused.code != 0 and refused.denied and not (folder / "outside/escape.txt").exists()
+    report.add(f"run `{script}`", "refused, and told as the sandbox's doing", refused.told(), right=right)
+
+    script = "mkdir .codex || mv .git gone"
+    refused = await result(environment, workspace, ["sh", "-c", script], box)
+    right = refused.code != 0 and not (workspace / ".codex").exists() and (workspace / ".git").exists()
+    report.add(f"run `{script}`", "refused", refused.told(), right=right)
+
+    process = await environment.processes.start(command(workspace, ["sh", "-c", "stty size; cat"], None, tty=True))
+    await process.write(b"typed\n\x04", "1")
+    spoken = await heard(process)
+    right = "24 80" in spoken.text and spoken.text.count("typed") == 2  # the terminal's echo, and cat's answer
+    report.add("type into `stty size; cat` in a terminal", "24 80, echo and answer", spoken.told(), right=right)
+
+
+@dataclass
+class Heard:
+    """What a command said, and how it ended."""
+
+    text: str
+    code: int
+    denied: bool
+
+    def told(self) -> str:
+        return f"{' '.join(self.text.split())[:60]} (exit {self.code}{', denied' if self.denied else ''})"
+
+
+def command(cwd: Path, argv: list[str], box: SandboxContext | None, *, tty: bool = False) -> Command:
+    """Describe a command; it gets PATH and nothing else."""
+    return Command(argv=argv, cwd=str(cwd), env={"PATH": "/usr/local/bin:/usr/bin:/bin"}, sandbox=box, tty=tty)
+
+
+async def result(environment: Environment, cwd: Path, argv: list[str], box: SandboxContext | None) -> Heard:
+    """Run a command to its end."""
+    return await heard(await environment.processes.start(command(cwd, argv, box)))
+
+
+async def heard(process: Process) -> Heard:
+    """Collect what a process says."""
+    text, code, denied = b"", -1, False
+    async for event in process.follow():
+        match event:
+            case Output(data=data):
+                text += data
+            case Exited(exit_code=code, sandbox_denied=denied):
+                pass
+            case Closed():
+                pass
+    return Heard(text.decode(errors="replace"), code, denied)
+
+
 def prepare(folder: Path) -> None:
     """Make the folders of the demo."""
     for name in ("workspace/.git/hooks", "outside", "secret"):
@@ -164,6 +230,7 @@ def main() -> int:
 async def _connected(url: str, folder: Path, report: Report) -> None:
     async with connect(url) as environment:
         await run(environment, folder, report)
+        await run_commands(environment, folder, report)
 
 
 if __name__ == "__main__":
