@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEER_DIR ?= $(HOME)/.cache/codex-py-peer
-TEST_MODULES = $(addprefix -p ,$(patsubst tests/%/__init__.py,%,$(wildcard tests/*/__init__.py))) -m test_layout -m test_wheel
+TEST_MODULES = $(addprefix -p ,$(patsubst tests/%/__init__.py,%,$(wildcard tests/*/__init__.py))) -m conftest -m test_layout -m test_wheel
 
 .PHONY: demo test lint types peer check clean
 

@@ -19,8 +19,6 @@ from harness.exec_server import ExecServer, exec_server
 from harness.lease import leased
 from harness.processes import marked, until
 
-pytestmark = pytest.mark.xdist_group("processes")
-
 COMMAND = [sys.executable, "-m", "codex_py", "exec-server"]
 
 
@@ -244,6 +242,7 @@ def started(*flags: str) -> AbstractContextManager[ExecServer]:
     return exec_server(command=[*COMMAND, *flags])
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_session_can_be_resumed_for_as_long_as_the_flag_says() -> None:
     with marked() as mark, started("--session-ttl", "0.2") as server:
         with server.connect() as first:
@@ -254,6 +253,7 @@ def test_a_session_can_be_resumed_for_as_long_as_the_flag_says() -> None:
             assert unknown(second, "initialize", {"clientName": "x", "resumeSessionId": session})
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_process_is_known_for_as_long_as_the_flag_says() -> None:
     with started("--process-retention", "0.2") as server, server.session() as client:
         client.start_process("p", ["/bin/true"])
@@ -266,6 +266,7 @@ def unknown(client: Client, method: str, params: Json) -> bool:
     return error is not None and "unknown" in error["message"]
 
 
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize(("budget", "kept"), [("1", MIB), ("8", 4 * MIB)])
 def test_output_is_kept_up_to_the_budget(budget: str, kept: int) -> None:
     with started("--output-budget", budget) as server, server.session() as client:
@@ -278,6 +279,7 @@ def test_output_is_kept_up_to_the_budget(budget: str, kept: int) -> None:
         client.request("process/terminate", {"processId": "p"})
 
 
+@pytest.mark.usefixtures("alone")
 def test_output_goes_to_the_folder_of_the_flag_in_files_without_a_name(tmp_path: Path) -> None:
     with started("--spool-dir", str(tmp_path)) as server, server.session() as client:
         client.start_process("p", [*WRITE, str(4 * MIB)])
@@ -295,6 +297,7 @@ def is_below(path: str, folder: Path) -> bool:
     return path.startswith(f"{folder}/") and path.endswith("(deleted)")
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_spool_folder_that_goes_away_costs_old_output_and_nothing_else(tmp_path: Path) -> None:
     (folder := tmp_path / "spool").mkdir()
     with started("--spool-dir", str(folder)) as server, server.session() as client:

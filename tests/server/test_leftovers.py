@@ -16,7 +16,7 @@ from harness.exec_server import ExecServer, exec_server
 from harness.lease import leased
 from harness.processes import Mark, exists, marked, until, usage, wait_ended
 
-pytestmark = pytest.mark.xdist_group("processes")
+pytestmark = pytest.mark.usefixtures("alone")
 
 MIB = 1024 * 1024
 

@@ -39,9 +39,9 @@ class Report:
             assert after.rss_kib <= before.rss_kib + growth_kib, self
 
 
-def run(processes: int) -> Report:
-    """Start so many processes, some at once, each with output and an exit code."""
-    with exec_server(settings={"PROCESS_RETENTION_S": RETENTION_S}) as server, server.session() as client:
+def run(processes: int, retention_s: float = RETENTION_S) -> Report:
+    """Start so many processes, some at once, each with output and an exit code; they are known for a while after."""
+    with exec_server(settings={"PROCESS_RETENTION_S": retention_s}) as server, server.session() as client:
         run_all(client, "warm", WARM_UP)
         server_before, spawner_before = settled(server, client, f"warm {WARM_UP - 1}")
         began = time.monotonic()
@@ -74,7 +74,7 @@ def settled(server: ExecServer, client: Client, last: str) -> tuple[Usage, Usage
     def is_forgotten() -> bool:
         return "error" in client.answer(client.start("process/read", {"processId": last}))
 
-    until(is_forgotten, f"{last} is forgotten", deadline_s=RETENTION_S + 15)
+    until(is_forgotten, f"{last} is forgotten", deadline_s=15)
     spawner = server.spawner()
     until(lambda: usage(spawner).children == 0, "all are reaped")
     return usage(server.process.pid), usage(spawner)
