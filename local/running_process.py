@@ -235,6 +235,8 @@ class RunningProcess:
                     if isinstance(event, Closed):
                         return
                 if cursor >= self._log.next_seq - 1:
+                    follower.behind = 0  # also what was let go before it was taken
+                    self._pace()
                     if self._log.closed is not None:
                         return
                     await self._log.news()
