@@ -60,12 +60,14 @@ class Setting:
         network: Whether it has the machine's network.
         terminal: Whether it has a terminal, which is the controlling one of the session that bubblewrap is in.
         seccomp: Number of the descriptor with the filter of its system calls.
+        info: Number of the descriptor to which bubblewrap tells the first process inside; None: to nobody.
     """
 
     cwd: str
     network: bool
     terminal: bool
     seccomp: int
+    info: int | None = None
 
 
 def arguments(plan: Plan, open_empty: OpenEmpty) -> list[str]:
@@ -97,6 +99,7 @@ def process_arguments(plan: Plan, setting: Setting, open_empty: OpenEmpty) -> li
         *("--chdir", setting.cwd),  # without it bwrap would go to HOME or / where the folder is not visible
         *_AFTER,
         *("--seccomp", str(setting.seccomp)),
+        *(() if setting.info is None else ("--info-fd", str(setting.info))),  # see `departure.py`
         "--clearenv",  # what bwrap itself was given ends here
     ]
 
@@ -129,6 +132,8 @@ def _mount(mount: Mount, open_empty: OpenEmpty) -> Iterator[str]:
             yield from ("--perms", "000", "--tmpfs", path)
         case Op.VEIL_DIRECTORY:
             yield from ("--perms", "111", "--tmpfs", path)
+        case Op.COVER_DIRECTORY:
+            yield from ("--perms", "555", "--tmpfs", path)
         case Op.HIDE_FILE:
             yield from ("--perms", "000", "--ro-bind-data", str(open_empty()), path)
         case Op.SEAL:

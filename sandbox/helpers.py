@@ -26,6 +26,8 @@ from .process import Answer, HelperProcess
 from .search import BwrapSearch
 
 HELPER_TIMEOUT_S = 600.0
+_FURTHER_ATTEMPTS = 4
+_OUT_OF_DATE = b"; try again\n"  # as `helper/guarding.py` says it
 
 logger = logging.getLogger("codex_py.sandbox")
 
@@ -112,7 +114,7 @@ class Helpers:
             operation: Method name, `fs/writeFile`.
             params: The method's params as JSON.
             context: What the caller sent, of a kind that confines (see `policy.way`).
-            on_start: Called with the process, for a caller that may want to kill it.
+            on_start: Called with the process, for a caller that may want to kill it; again with the next one.
 
         Returns:
             The `response` member of the helper's answer, as JSON.
@@ -120,16 +122,26 @@ class Helpers:
         Raises:
             WireError: The operation's own error, or a `SandboxError` when there was no helper's answer.
         """
+        request = b'{"operation":"%s","params":%s}' % (operation.encode(), params)
+        answer = self._answer(request, context, on_start)
+        for _ in range(_FURTHER_ATTEMPTS):
+            if not _is_out_of_date(answer):
+                break
+            answer = self._answer(request, context, on_start)
+        return _response(operation, answer)
+
+    def _answer(
+        self, request: bytes, context: SandboxContext, on_start: Callable[[HelperProcess], None] | None
+    ) -> Answer:
         with self.prepared(context) as (launch, descriptors):
             process = self._start(launch, descriptors)
         try:
             if on_start is not None:
                 on_start(process)
-            answer = process.exchange(b'{"operation":"%s","params":%s}' % (operation.encode(), params), self._timeout_s)
+            return process.exchange(request, self._timeout_s)
         finally:
             with self._lock:
                 self._running.discard(process)
-        return _response(operation, answer)
 
     def close(self) -> None:
         """Kill the helpers that are running; further runs are refused."""
@@ -149,6 +161,15 @@ class Helpers:
                 raise HelperFailed(f"cannot start {launch.argv[0]}: {error.strerror}") from error
             self._running.add(process)
         return process
+
+
+def _is_out_of_date(answer: Answer) -> bool:
+    """Tell whether the helper ended before it did anything, because its plan was no longer that of the disk.
+
+    It happens beside a process that starts or ends: protected names that do not exist have mount points as long as one
+    runs. The next plan knows.
+    """
+    return answer.returncode == 1 and answer.stderr.endswith(_OUT_OF_DATE)
 
 
 def _response(operation: str, answer: Answer) -> bytes:

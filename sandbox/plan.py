@@ -4,7 +4,7 @@ The order is the meaning: a later mount lies on top of an earlier one.
   1. the base: all of `/` read-only or writable, or an empty root
   2. a private /dev and /proc
   3. the rules, shallow before deep, so that the deepest one decides
-  4. seals: what was an empty file system while mount points were made in it becomes read-only
+  4. seals: whatever was an empty file system while mount points were made in it becomes read-only
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Op(Enum):
     LINK = "a symbolic link, as on the disk"
     HIDE_DIRECTORY = "an empty directory nobody can enter"
     VEIL_DIRECTORY = "an empty directory that can be crossed to a writable root below it, not listed"
+    COVER_DIRECTORY = "an empty directory nobody can write, over a mount point of ours"
     HIDE_FILE = "an empty file nobody can open"
     SEAL = "made read-only"
 
@@ -67,8 +68,8 @@ class Plan:
 
     Attributes:
         reserved: Names that do not exist and must not come into being.
-        kept: Directories on the way to a reserved name. They exist; removed and made anew, they would be others, in
-            which the name is not reserved.
+        kept: What exists and must not be removed and made anew: directories on the way to a reserved name, which
+            would be others, in which the name is not reserved, and what is read-only or hidden itself.
     """
 
     mounts: tuple[Mount, ...]
@@ -84,10 +85,12 @@ class Runtime:
     Attributes:
         paths: Interpreter, standard library, packages, and the bundled bwrap.
         platform: System libraries; shown where a policy shows nothing of `/`, unless it denies them.
+        hidden: What no sandbox may even see: what servers know of each other.
     """
 
     paths: tuple[str, ...]
     platform: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 def covers(ancestor: str, path: str) -> bool:

@@ -1,8 +1,10 @@
 """From a policy to a plan. It depends on the policy, the runtime and the answers of a `Disk`, nothing else.
 
 Source: exec-server 0.169.0, observed; the effects are the same, the arguments are not.
-Differs: protected names that do not exist are not stubbed on the disk: they are `reserved`, and the helper
-refuses to create them (DIFFERENCES.md row 9). A file may be a writable root, and denies may nest (row 10).
+Differs: protected names that do not exist are `reserved`: a helper refuses to create them, and leaves nothing on the
+disk (DIFFERENCES.md row 9); for a process `mount_points.py` covers them. For a process every folder on the way to a
+rule is a mount of its own, and so cannot be renamed: the rule's path would lead elsewhere for the next process.
+A file may be a writable root, and denies may nest (row 10).
 The runtime is read-only under every policy (row 13). `/proc` is read-only as a whole (row 7).
 """
 
@@ -86,7 +88,10 @@ class _Planner:
         if rule.link is not None:
             if self._nowhere(rule.path):
                 self._mounts.append(Mount(Op.LINK, rule.path, rule.reason, rule.link))
-        elif kind is None:
+            return
+        if around == "write" and (kind is not None or rule.access != "write"):
+            self._keep(rule)
+        if kind is None:
             if rule.access != "write" and around == "write":
                 self._reserve(rule)
         elif rule.access == "write":
@@ -95,6 +100,19 @@ class _Planner:
             self._lay_read(rule, around)
         elif around != "deny":
             self._lay_deny(rule, is_directory=kind == "directory")
+
+    def _keep(self, rule: Placed) -> None:
+        """Keep what is at the path of a rule from being made anew, or moved together with a folder above it."""
+        if self._for_process:
+            for directory in self._between(self._nearest(rule.path), rule.path):
+                self._mount(Op.WRITE, directory, f"kept where it is, on the way to the {rule.reason}", "write")
+        elif rule.access != "write" and self._disk.kind(rule.path) is not None:
+            self._note(self._kept, *_split(rule.path), rule.reason)
+
+    def _between(self, ancestor: str, path: str) -> list[str]:
+        """List the directories that exist strictly between two paths, shallow before deep."""
+        above = [directory for directory in _ancestors(_split(path)[0]) if directory.startswith(ancestor)]
+        return [directory for directory in reversed(above) if directory != ancestor and self._disk.kind(directory)]
 
     def _lay_write(self, rule: Placed) -> None:
         if covers("/proc", rule.path):
@@ -120,7 +138,8 @@ class _Planner:
         elif self._has_writable_below(rule.path):
             self._mount(Op.VEIL_DIRECTORY, rule.path, rule.reason, "deny", seal=True)
         else:
-            self._mount(Op.HIDE_DIRECTORY, rule.path, rule.reason, "deny", seal=True)
+            self._mount(Op.HIDE_DIRECTORY, rule.path, rule.reason, "deny")
+            self._mounts.append(Mount(Op.SEAL, rule.path, rule.reason))
 
     def _reserve(self, rule: Placed) -> None:
         """Keep the first missing component of a path from being created, and the way to it from being made anew."""
@@ -128,6 +147,8 @@ class _Planner:
         directory, name = _split(rule.path)
         while self._disk.kind(directory) is None:
             directory, name = _split(directory)
+        if self._for_process and self._disk.kind(directory) != "directory":
+            return  # nothing can be made below a file that stays where it is
         self._note(self._reserved, directory, name, rule.reason)
         while directory != root:
             directory, name = _split(directory)

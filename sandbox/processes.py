@@ -1,6 +1,6 @@
 """Processes under bubblewrap: which need it, and how they are launched.
 
-policy -> plan -> filter -> bwrap's options, in a file in memory -> launch
+policy -> plan -> mount points -> filter -> bwrap's options, in a file in memory -> launch -> release
 
 Everything the caller chose is met inside only: bubblewrap has the server's allowed variables and is looked up in the
 server's PATH; the program's variables, its PATH and its LD_PRELOAD among them, are set once the sandbox stands.
@@ -13,27 +13,35 @@ network alone, without a file policy, by the filter alone, which is refused here
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 from ..protocol import sandbox as said
 from . import seccomp, stage
 from .allowlist import helper_environment
 from .bwrap import MOST_ARGUMENTS, Setting, process_arguments, variables
+from .departure import Departure
 from .descriptors import Descriptors, nul_separated
 from .disk import Disk, RealDisk
 from .errors import SandboxError, UnenforceablePolicy
+from .mount_points import Changed, WithoutMountPoints, covered
 from .plan import Plan, Runtime
 from .planner import make_plan
 from .policy import PROCESSES, Host, Policy, decide, way
+from .register import Lease, Register, register_folder
 from .search import Bwrap, BwrapSearch
 
 # One message between processes carries 253; the spawner's carry the standard streams as well.
 MOST_DESCRIPTORS = 240
+_ATTEMPTS = 5
+_DEPARTURE_S = 5.0
 _MOST_OPTIONS = MOST_ARGUMENTS - 20  # bubblewrap's own name, what leads to the options, and the stage
 _STAGE = (sys.executable, "-I", "-S", os.path.abspath(stage.__file__))
+
+logger = logging.getLogger("codex_py.sandbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,38 @@ class ProcessLaunch:
         argv: bubblewrap and what it gets.
         environment: Complete; the program's own is not in it.
         descriptors: Open in this process, to be given to bubblewrap as 3, 4, 5 and so on, in this order.
+        release: Call it once, when bubblewrap has ended, in a thread: it may wait, five seconds at most. It gives up
+            what was made on the disk for this run. Where the block fails, everything is given up already.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     descriptors: tuple[int, ...]
+    release: Callable[[], None]
+
+
+class _Run:
+    """What one launch holds until its sandbox is empty."""
+
+    def __init__(self, lease: Lease, descriptors: Descriptors) -> None:
+        self._departure = Departure()
+        self._lease = lease
+        self.info = descriptors.add(self._departure.theirs)
+
+    def release(self) -> None:
+        """Give up the mount points; as long as something inside lives, they stay, and the next server removes them."""
+        is_empty = self._departure.wait(_DEPARTURE_S)
+        self._departure.close()
+        if is_empty:
+            self._lease.end()
+        else:
+            points = ", ".join(self._lease.points)
+            logger.warning("a sandbox is not empty after its end; its mount points stay: %s", points)
+
+    def undo(self) -> None:
+        """Give up everything: nothing was started."""
+        self._departure.close()
+        self._lease.end()
 
 
 class ProcessSandbox:
@@ -78,15 +113,23 @@ class ProcessSandbox:
         runtime: What no process may change.
         search: Where bubblewrap is found.
         disk: What plans are made from; replaced in tests.
+        register: Who needs which mount point; replaced in tests.
     """
 
     def __init__(
-        self, environment: Mapping[str, str], runtime: Runtime, search: BwrapSearch, *, disk: Disk | None = None
+        self,
+        environment: Mapping[str, str],
+        runtime: Runtime,
+        search: BwrapSearch,
+        *,
+        disk: Disk | None = None,
+        register: Register | None = None,
     ) -> None:
         self._environment = helper_environment(environment)
         self._runtime = runtime
         self._search = search
         self._disk = disk or RealDisk()
+        self._register = register or Register(register_folder())
 
     def confines(self, context: said.SandboxContext | None) -> bool:
         """Tell whether a process with this context is to be started by `prepared`, and not plainly. Pure.
@@ -115,29 +158,53 @@ class ProcessSandbox:
             program: What is to run inside.
 
         Raises:
-            SandboxError: see `policy.decide`, `search.find`, `planner.make_plan` and `seccomp.instructions`.
+            SandboxError: see `policy.decide`, `search.find`, `planner.make_plan`, `register.lease` and
+                `seccomp.instructions`.
         """
         host = Host(tmpdir=program.environment.get("TMPDIR"), cwd=program.cwd)
         policy = decide(context, host, PROCESSES)
         network = _has_network(context)
         filtering = seccomp.packed(seccomp.instructions(os.uname().machine, network=network))
         bwrap = self._search.find(policy)
-        plan = self._plan(policy)
-        _require_nothing_reserved(plan)
-        with Descriptors() as descriptors:
+        with Descriptors() as descriptors, self._laid_out(policy, descriptors) as (plan, run):
             setting = Setting(
                 cwd=self._disk.canonical(program.cwd),
                 network=network,
                 terminal=program.tty,
                 seccomp=descriptors.add_text("seccomp", filtering),
+                info=None if run is None else run.info,
             )
             options = process_arguments(plan, setting, descriptors.add_empty_file)
             argv = _arguments(bwrap, options, program, descriptors)
-            yield ProcessLaunch(argv, self._environment, descriptors.numbers_here)
+            release = _nothing_to_release if run is None else run.release
+            yield ProcessLaunch(argv, self._environment, descriptors.numbers_here, release)
 
-    def _plan(self, policy: Policy) -> Plan:
+    @contextlib.contextmanager
+    def _laid_out(self, policy: Policy, descriptors: Descriptors) -> Generator[tuple[Plan, _Run | None]]:
+        """Plan, and make the mount points that the plan needs; they are given up when the block fails."""
+        plan, lease = self._leased(policy)
+        if lease is None:
+            yield plan, None
+            return
+        run = _Run(lease, descriptors)
         try:
-            return make_plan(policy, self._runtime, self._disk, for_process=True)
+            yield covered(plan, lease.points), run
+        except BaseException:
+            run.undo()
+            raise
+
+    def _leased(self, policy: Policy) -> tuple[Plan, Lease | None]:
+        if all(rule.access != "write" for rule in policy.rules):
+            return self._plan(policy, self._disk), None  # nothing can come into being
+        for _ in range(_ATTEMPTS):
+            plan = self._plan(policy, WithoutMountPoints(self._disk, self._register.known()))
+            with contextlib.suppress(Changed):
+                return plan, self._register.lease(plan)
+        raise SandboxError("the sandbox cannot be planned: the folders it is made of keep changing; try again")
+
+    def _plan(self, policy: Policy, disk: Disk) -> Plan:
+        try:
+            return make_plan(policy, self._runtime, disk, for_process=True)
         except OSError as error:
             raise SandboxError(f"cannot plan the sandbox: {error.filename}: {error.strerror}") from error
 
@@ -157,13 +224,8 @@ def _has_network(context: said.SandboxContext) -> bool:
     return isinstance(context.permissions, said.Disabled) or context.permissions.network == "enabled"
 
 
-def _require_nothing_reserved(plan: Plan) -> None:
-    if plan.reserved:
-        names = ", ".join(dict.fromkeys(item.path for item in plan.reserved))
-        raise UnenforceablePolicy(
-            f"cannot keep a process from creating {names}: not supported yet; create them, so that they are protected "
-            "where they are, or let the policy write them"
-        )
+def _nothing_to_release() -> None:
+    """Release what needed nothing on the disk."""
 
 
 def _arguments(bwrap: Bwrap, options: list[str], program: Program, descriptors: Descriptors) -> tuple[str, ...]:

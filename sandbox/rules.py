@@ -62,6 +62,8 @@ class _Placing:
         for placed in self._needs():
             self._require_free(placed)
             self._chosen[placed.path] = placed
+        for placed in self._hidden():
+            self._chosen[placed.path] = placed
         if base.access == "deny":
             self._show_platform()
         links = [] if base.access != "deny" else list(self._links_to_readable())
@@ -166,6 +168,16 @@ class _Placing:
     def _needs(self) -> Iterator[Placed]:
         for path in self._runtime.paths:
             yield Placed(self._disk.canonical(path), "read", "helper's own files", needed=True)
+
+    def _hidden(self) -> Iterator[Placed]:
+        for path in self._runtime.hidden:
+            canonical = self._disk.canonical(path)
+            inside = next((r for r in self._chosen.values() if r.access == "write" and covers(canonical, r.path)), None)
+            if inside is not None:
+                raise UnenforceablePolicy(
+                    f"cannot enforce the {inside.reason}: {canonical} is where servers keep what no sandbox may see"
+                )
+            yield Placed(canonical, "deny", "what servers know of each other's sandboxes")
 
     def _require_free(self, needed: Placed) -> None:
         for rule in self._chosen.values():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 
-from .plan import Runtime
+from .plan import Runtime, covers
 from .policy import MINIMAL_ROOTS
+from .register import register_folder
 
 _ENVIRONMENT_NAMES = frozenset({"pyvenv.cfg", "bin", "lib", "lib64", "include", "share", "CACHEDIR.TAG"})
 
@@ -32,7 +34,17 @@ def this_runtime(package: str, bundled_bwrap: str | None, *further: str) -> Runt
     if bundled_bwrap is not None:
         existing.append(os.path.dirname(bundled_bwrap))
     paths = [*_import_paths(), *(path for path in existing if os.path.exists(path))]
-    return Runtime(tuple(dict.fromkeys(paths)), MINIMAL_ROOTS)
+    return Runtime(tuple(_without_nested(paths)), MINIMAL_ROOTS, (register_folder(),))
+
+
+def _without_nested(paths: list[str]) -> list[str]:
+    """Leave out what another path covers, reached through no link: each one costs time in every plan."""
+    distinct = dict.fromkeys(paths)
+    return [path for path in distinct if os.path.realpath(path) != path or not _is_nested(path, distinct)]
+
+
+def _is_nested(path: str, among: Iterable[str]) -> bool:
+    return any(covers(other, path) for other in among if other != path)
 
 
 def _import_paths() -> list[str]:

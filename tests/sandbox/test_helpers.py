@@ -83,6 +83,23 @@ def test_a_bad_end_is_one_error_that_says_how(tmp_path: Path, body: str, text: s
     assert text in caught.value.message
 
 
+OUT_OF_DATE = (
+    "echo 'fs sandbox helper failed: /ws/.git appeared while the sandbox was being built; try again' >&2; exit 1"
+)
+
+
+def test_one_whose_plan_was_out_of_date_is_followed_by_another(tmp_path: Path) -> None:
+    body = f"[ -e {tmp_path}/tried ] || {{ touch {tmp_path}/tried; {OUT_OF_DATE}; }}; cat >/dev/null; echo '{OK}'"
+    started: list[HelperProcess] = []
+    assert helpers(tmp_path, body).run("fs/writeFile", b"{}", READ_ONLY, started.append) == b"{}"
+    assert len(started) == 2
+
+
+def test_a_plan_that_is_never_up_to_date_is_an_error_in_the_end(tmp_path: Path) -> None:
+    with pytest.raises(HelperFailed, match=r"\.git appeared while the sandbox was being built; try again"):
+        run(helpers(tmp_path, OUT_OF_DATE))
+
+
 def test_one_that_never_reads_its_request_is_reported_by_its_status(tmp_path: Path) -> None:
     with pytest.raises(HelperFailed, match="exit status: 3"):
         run(helpers(tmp_path, "exit 3"), b'"' + b"x" * 5_000_000 + b'"')

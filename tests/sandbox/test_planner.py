@@ -134,9 +134,9 @@ def test_denied_paths_are_hidden_by_kind(disk: FakeFilesystem) -> None:
     assert shown(plan(":root=read /sec/dir=deny /sec/file=deny /sec/missing=deny")) == [
         *FIRST,
         "HIDE_DIRECTORY /sec/dir",
+        "SEAL /sec/dir",
         "HIDE_FILE /sec/file",
         *LAST,
-        "SEAL /sec/dir",
     ]
 
 
@@ -145,8 +145,8 @@ def test_nested_denies_need_one_mask(disk: FakeFilesystem) -> None:
     assert shown(plan(":root=read /sec/a/b=deny /sec=deny /sec/a=read")) == [
         *FIRST,
         "HIDE_DIRECTORY /sec",
-        *LAST,
         "SEAL /sec",
+        *LAST,
     ]
 
 
@@ -202,7 +202,7 @@ def test_a_symlinked_writable_root_is_mounted_where_it_leads(disk: FakeFilesyste
 def test_a_denied_symlink_hides_what_it_leads_to(disk: FakeFilesystem) -> None:
     disk.create_dir("/real")
     disk.create_symlink("/lnk", "real")
-    assert shown(plan(":root=read /lnk=deny")) == [*FIRST, "HIDE_DIRECTORY /real", *LAST, "SEAL /real"]
+    assert shown(plan(":root=read /lnk=deny")) == [*FIRST, "HIDE_DIRECTORY /real", "SEAL /real", *LAST]
 
 
 @pytest.mark.parametrize("access", ["read", "write", "deny"])
@@ -303,6 +303,65 @@ def test_a_process_that_may_write_everything_has_the_hosts(disk: FakeFilesystem)
     disk.create_dir("/dev/shm")
     assert "EMPTY /dev/shm" not in for_process(":root=write /other=read")
     assert for_process(":root=read /dev/shm=write").index("WRITE /dev/shm") > 3
+
+
+def test_for_a_process_every_folder_on_the_way_to_a_rule_stays_where_it_is(disk: FakeFilesystem) -> None:
+    disk.create_file("/ws/a/b/key")
+    disk.create_dir("/ws/a/ws")
+    disk.create_dir("/ws/c")
+    assert for_process(":root=read /ws=write /ws/a/b/key=deny /ws/a/ws=write /ws/c/missing=read")[4:] == [
+        "WRITE /ws",
+        "WRITE /ws/a",
+        "WRITE /ws/a/ws",
+        "WRITE /ws/c",
+        "WRITE /ws/a/b",
+        "HIDE_FILE /ws/a/b/key",
+        *LAST,
+        *reserved("/ws"),
+        *reserved("/ws/c", names=("missing",)),
+        *reserved("/ws/a/ws"),
+    ]
+
+
+def test_a_rule_below_a_file_keeps_the_file(disk: FakeFilesystem) -> None:
+    disk.create_file("/ws/file")
+    made = for_process(":root=read /ws=write /ws/file/below=deny")
+    assert "WRITE /ws/file" in made
+    assert not any("below" in line for line in made)
+
+
+def test_nothing_is_kept_in_place_where_nothing_can_be_moved(disk: FakeFilesystem) -> None:
+    disk.create_file("/sec/a/key")
+    assert for_process(":root=read /sec/a/key=deny")[4:] == ["HIDE_FILE /sec/a/key", *LAST]
+    assert "WRITE /sec/a" not in shown(plan(":root=read /sec=write /sec/a/key=deny"))
+
+
+def test_what_is_read_only_or_hidden_is_not_made_anew_by_a_helper(disk: FakeFilesystem) -> None:
+    disk.create_file("/ws/.git/HEAD")
+    disk.create_file("/ws/a/key")
+    made = plan(":root=read /ws=write /ws/a/key=deny")
+    assert {(item.directory.inode, item.name) for item in made.kept} == {kept("/ws", ".git"), kept("/ws/a", "key")}
+
+
+@pytest.mark.parametrize("rules", [":root=read", ":root=read /srv=write", ":root=write /ws=read"])
+def test_what_servers_know_of_each_other_is_hidden_from_every_sandbox(disk: FakeFilesystem, rules: str) -> None:
+    disk.create_dir("/srv/register")
+    made = shown(plan(rules, Runtime(paths=(), hidden=("/srv/register",))))
+    assert made[made.index("HIDE_DIRECTORY /srv/register") + 1] == "SEAL /srv/register"
+
+
+def test_it_is_not_shown_where_nothing_else_is(disk: FakeFilesystem) -> None:
+    disk.create_dir("/srv/register")
+    assert not any(
+        "register" in line for line in shown(plan("/ws=write", Runtime(paths=(), hidden=("/srv/register",))))
+    )
+
+
+@pytest.mark.parametrize("path", ["/srv/register", "/srv/register/lease"])
+def test_it_cannot_be_made_writable(disk: FakeFilesystem, path: str) -> None:
+    disk.create_dir("/srv/register/lease")
+    with pytest.raises(UnenforceablePolicy, match="/srv/register is where servers keep what no sandbox may see"):
+        plan(f":root=read {path}=write", Runtime(paths=(), hidden=("/srv/register",)))
 
 
 def test_a_folder_that_is_made_writable_on_top_is_not_sealed(disk: FakeFilesystem) -> None:

@@ -16,6 +16,7 @@ from codex_py.sandbox.bwrap import NEEDED_OPTIONS
 from codex_py.sandbox.errors import BwrapNotFound, InvalidPolicy, UnenforceablePolicy
 from codex_py.sandbox.plan import Runtime
 from codex_py.sandbox.processes import ProcessLaunch, ProcessSandbox, Program, settable
+from codex_py.sandbox.register import Register
 from codex_py.sandbox.search import BwrapSearch
 from codex_py.sandbox.seccomp import instructions, packed
 
@@ -25,13 +26,17 @@ SERVER = {"PATH": "/server/bin", "TMPDIR": "/server/tmp", "HOME": "/root", "OPEN
 BWRAP = "/bundled/bwrap"
 
 
-@pytest.fixture
-def confining(tmp_path: Path) -> ProcessSandbox:
-    bwrap = tmp_path / "bwrap"
+def search_of(folder: Path) -> BwrapSearch:
+    """A search that finds a bwrap which knows every option."""
+    bwrap = folder / "bwrap"
     bwrap.write_text("")
     bwrap.chmod(0o755)
-    search = BwrapSearch(SERVER, str(bwrap), lambda _: " ".join(NEEDED_OPTIONS))
-    return ProcessSandbox(SERVER, Runtime(()), search)
+    return BwrapSearch(SERVER, str(bwrap), lambda _: " ".join(NEEDED_OPTIONS))
+
+
+@pytest.fixture
+def confining(tmp_path: Path) -> ProcessSandbox:
+    return ProcessSandbox(SERVER, Runtime(()), search_of(tmp_path), register=Register(str(tmp_path / "register")))
 
 
 def program(
@@ -40,13 +45,21 @@ def program(
     return Program(argv or ("prog", "arg"), {} if environment is None else environment, cwd, arg0, tty)
 
 
+def content_of(descriptor: int) -> bytes:
+    try:
+        return os.pread(descriptor, 1_000_000, 0)
+    except OSError:  # a pipe
+        return b""
+
+
 class Launched:
     """A launch, taken apart while its descriptors are open."""
 
     def __init__(self, launch: ProcessLaunch) -> None:
         self.argv = launch.argv
         self.environment = launch.environment
-        self.contents = [os.pread(number, 1_000_000, 0) for number in launch.descriptors]
+        self.contents = [content_of(number) for number in launch.descriptors]
+        self.release = launch.release
         assert launch.argv[1] == "--args"
         self.options = self.words(int(launch.argv[2]))
         self.inside = launch.argv[launch.argv.index("--") + 1 :]
@@ -209,12 +222,9 @@ def test_hidden_files_are_further_descriptors_in_the_order_of_their_numbers(
 
 
 def test_tmpdir_is_that_of_the_programs_environment(confining: ProcessSandbox, tmp_path: Path) -> None:
-    (tmp_path / ".git").mkdir()
-    with (
-        pytest.raises(UnenforceablePolicy, match=rf"{tmp_path}/\.agents"),
-        prepared(confining, ":root=read :tmpdir=write", program(environment={"TMPDIR": str(tmp_path)})),
-    ):
-        pass
+    (folder := tmp_path / "mine").mkdir()
+    with prepared(confining, ":root=read :tmpdir=write", program(environment={"TMPDIR": str(folder)})) as launched:
+        assert launched.after("--bind") == str(folder)
     with prepared(confining, ":root=read :tmpdir=write", program()) as launched:
         assert "--bind" not in launched.options
 
@@ -294,6 +304,84 @@ def test_more_files_than_can_be_handed_over_are_refused(confining: ProcessSandbo
         prepared(confining, f":root=read {rules}", program()),
     ):
         pass
+
+
+# -- mount points
+
+PROTECTED = {".git", ".agents", ".codex", ".aws"}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (folder := tmp_path / "ws").mkdir()
+    return folder
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_protected_names_that_do_not_exist_are_made_covered_and_removed(
+    confining: ProcessSandbox, workspace: Path
+) -> None:
+    with prepared(confining, f":root=read {workspace}=write", program()) as launched:
+        assert names(workspace) == PROTECTED
+        options = " ".join(launched.options)
+        for name in PROTECTED:
+            assert f"--perms 555 --tmpfs {workspace}/{name} --remount-ro {workspace}/{name}" in options
+        assert launched.after("--info-fd") == "3"
+    assert names(workspace) == PROTECTED
+    launched.release()
+    assert names(workspace) == set()
+
+
+def test_a_missing_path_of_a_rule_becomes_an_empty_file_that_is_hidden(
+    confining: ProcessSandbox, workspace: Path
+) -> None:
+    rules = f":root=read {workspace}=write {workspace}/later/secret=deny"
+    with prepared(confining, rules, program()) as launched:
+        assert (workspace / "later").read_bytes() == b""
+        assert f"--ro-bind-data 5 {workspace}/later" in " ".join(launched.options)
+    launched.release()
+    assert names(workspace) == set()
+
+
+def test_a_policy_that_writes_nothing_makes_nothing_and_needs_no_register(tmp_path: Path) -> None:
+    confining = ProcessSandbox({}, Runtime(()), search_of(tmp_path), register=Register("/nonexistent/register"))
+    with prepared(confining, ":root=read", program()) as launched:
+        assert "--info-fd" not in launched.options
+    launched.release()
+
+
+def test_two_runs_share_their_mount_points_and_the_last_one_removes_them(
+    confining: ProcessSandbox, workspace: Path
+) -> None:
+    rules = f":root=read {workspace}=write"
+    with prepared(confining, rules, program()) as first, prepared(confining, rules, program()) as second:
+        assert first.options.count("555") == second.options.count("555") == 4
+    first.release()
+    assert names(workspace) == PROTECTED
+    second.release()
+    assert names(workspace) == set()
+
+
+def test_what_exists_is_not_made_and_stays(confining: ProcessSandbox, workspace: Path) -> None:
+    (workspace / ".git").mkdir()
+    with prepared(confining, f":root=read {workspace}=write", program()) as launched:
+        assert f"--ro-bind {workspace}/.git {workspace}/.git" in " ".join(launched.options)
+    launched.release()
+    assert names(workspace) == {".git"}
+
+
+def test_a_launch_that_fails_leaves_nothing(confining: ProcessSandbox, workspace: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(ZeroDivisionError), prepared(confining, f":root=read {workspace}=write", program()):
+        raise ZeroDivisionError
+    hostile = program(environment={"A": "\0"})
+    with pytest.raises(WireError), prepared(confining, f":root=read {workspace}=write", hostile):
+        pass
+    assert names(workspace) == set()
+    assert os.listdir("/proc/self/fd") == before
 
 
 # -- the stage

@@ -12,6 +12,7 @@ import pytest
 import codex_py
 from codex_py.sandbox.plan import Runtime, covers
 from codex_py.sandbox.policy import MINIMAL_ROOTS
+from codex_py.sandbox.register import register_folder
 from codex_py.sandbox.runtime import this_runtime
 
 PACKAGE = str(Path(codex_py.__file__).parent)
@@ -32,12 +33,30 @@ def test_interpreter_library_and_package_are_there(runtime: Runtime) -> None:
     assert runtime.platform == MINIMAL_ROOTS
 
 
+def test_what_another_path_covers_is_left_out_unless_a_link_leads_away(tmp_path: Path) -> None:
+    (tmp_path / "package/sub").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "package/link").symlink_to(tmp_path / "elsewhere")
+    package = str(tmp_path / "package")
+    paths = this_runtime(package, None, f"{package}/sub", f"{package}/link").paths
+    assert [path for path in paths if path.startswith(str(tmp_path))] == [
+        package,
+        str(tmp_path / "elsewhere"),
+        f"{package}/link",
+    ]
+
+
+def test_what_servers_know_of_each_other_is_hidden(runtime: Runtime) -> None:
+    assert runtime.hidden == (register_folder(),)
+
+
 def test_everything_that_is_imported_from_is_there_also_what_does_not_exist_yet() -> None:
     program = (
         "import sys, os, codex_py\n"
+        "from codex_py.sandbox.plan import covers\n"
         "from codex_py.sandbox.runtime import this_runtime\n"
         "paths = this_runtime(os.path.dirname(codex_py.__file__), None).paths\n"
-        "print(*[entry for entry in sys.path[1:] if entry not in paths])\n"
+        "print(*[entry for entry in sys.path[1:] if not any(covers(path, entry) for path in paths)])\n"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, cwd="/")
     assert (result.returncode, result.stdout) == (0, "\n"), result.stderr

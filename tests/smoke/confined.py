@@ -15,6 +15,8 @@ from typing import Any
 import codex_py
 from codex_py.protocol import wire
 from codex_py.protocol.sandbox import SandboxContext
+from codex_py.sandbox.helpers import Helpers
+from codex_py.sandbox.launch import helper_launch
 from codex_py.sandbox.processes import ProcessSandbox, Program
 from codex_py.sandbox.runtime import this_runtime
 from codex_py.sandbox.search import BwrapSearch
@@ -37,6 +39,16 @@ def sandbox(environment: Mapping[str, str] | None = None) -> ProcessSandbox:
     environment = dict(os.environ) if environment is None else environment
     bundled = bundled_bwrap()
     return ProcessSandbox(environment, this_runtime(PACKAGE, bundled), BwrapSearch(environment, bundled))
+
+
+def helpers() -> Helpers:
+    """A server's helpers, which run sandboxed file operations."""
+    bundled, environment = bundled_bwrap(), dict(os.environ)
+    return Helpers(helper_launch(environment), this_runtime(PACKAGE, bundled), BwrapSearch(environment, bundled))
+
+
+def decoded(context: SandboxContext | Mapping[str, Any]) -> SandboxContext:
+    return context if isinstance(context, SandboxContext) else wire.decode(wire.encode(context), SandboxContext)
 
 
 @dataclass
@@ -131,8 +143,7 @@ def running(
     within: ProcessSandbox | None = None,
 ) -> Generator[Running]:
     """Start a confined program; it is killed when the block ends."""
-    if not isinstance(context, SandboxContext):
-        context = wire.decode(wire.encode(context), SandboxContext)
+    context = decoded(context)
     given = {"PATH": "/usr/bin:/bin"} if environment is None else environment
     program = Program(tuple(argv), given, cwd, arg0, tty)
     within = within or sandbox()
@@ -143,6 +154,7 @@ def running(
         yield started
     finally:
         started.close()
+        launch.release()
 
 
 @dataclass(frozen=True)

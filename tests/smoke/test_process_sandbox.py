@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from codex_py.protocol import wire
+from codex_py.protocol.sandbox import SandboxContext, workspace_write
+from codex_py.sandbox.register import register_folder
+
 from . import confined
 from .confined import run, running
 
@@ -62,7 +66,7 @@ def usual(place: Path, network: str = "restricted") -> dict[str, Any]:
     )
 
 
-def shell(context: Mapping[str, Any], script: str, **options: Any) -> confined.Result:
+def shell(context: SandboxContext | Mapping[str, Any], script: str, **options: Any) -> confined.Result:
     return run(context, ["/bin/sh", "-c", script], **{"environment": ENVIRONMENT, **options})
 
 
@@ -158,6 +162,125 @@ def test_a_working_folder_that_is_not_visible_inside_is_an_error(place: Path) ->
 def test_a_linked_working_folder_is_entered_where_it_leads(place: Path) -> None:
     (place / "link").symlink_to("ws")
     assert shell(usual(place), "/bin/pwd; echo $PWD", cwd=f"{place}/link").out == f"{place}/ws\n" * 2
+
+
+def test_what_is_denied_cannot_be_moved_to_where_the_next_process_may_read_it(place: Path) -> None:
+    (place / "ws/conf/deep").mkdir(parents=True)
+    (place / "ws/conf/deep/key").write_text("secret")
+    context = box(rule(":root", "read"), rule(place / "ws", "write"), rule(place / "ws/conf/deep/key", "deny"))
+    script = "mv conf moved || mv conf/deep deep || rm -r conf; cat conf/deep/key moved/deep/key deep/key"
+    for _ in range(2):
+        done = shell(context, script, cwd=f"{place}/ws")
+        assert "secret" not in done.out
+        assert "Device or resource busy" in done.err
+    assert (place / "ws/conf/deep/key").read_text() == "secret"
+    assert shell(context, "echo x > conf/new && mkdir conf/deep/other", cwd=f"{place}/ws").code == 0
+
+
+# -- names that do not exist
+
+MISSING = (".git", ".agents", ".codex", ".aws")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A workspace without any protected name."""
+    (folder := tmp_path / "bare").mkdir()
+    return folder
+
+
+def write_in(folder: Path) -> dict[str, Any]:
+    return box(rule(":root", "read"), rule(folder, "write"))
+
+
+@pytest.mark.parametrize("name", MISSING)
+@pytest.mark.parametrize(
+    "script",
+    [
+        "mkdir {0}",
+        "echo x > {0}",
+        "echo x > {0}/hook",
+        "rmdir {0} && mkdir {0}",
+        "mv {0} away && mkdir {0}",
+        "ln -s /tmp {0}/link",
+        "mkdir other && touch other/hook && mv -T other {0}",
+        "umount {0} && mkdir {0}/x",
+        "chmod 777 {0} && touch {0}/hook",
+        "mount -o remount,rw {0}",
+        "unshare -Urm sh -c 'umount {0} || mount -o remount,rw {0} || mount -t tmpfs x {0}' && touch {0}/hook",
+    ],
+)
+def test_a_protected_name_that_does_not_exist_cannot_be_created(bare: Path, name: str, script: str) -> None:
+    assert shell(write_in(bare), f"touch works; {script.format(name)}", cwd=str(bare)).code != 0
+    assert {path.name for path in bare.iterdir()} - {"other"} == {"works"}
+
+
+def test_the_command_lines_own_workspace_write_policy_works(bare: Path, tmp_path: Path) -> None:
+    (mine := tmp_path / "mine").mkdir()
+    context = workspace_write([str(bare)])
+    script = 'echo x > file && echo x > "$TMPDIR/file" && ls -A && git init -q 2>/dev/null || echo none'
+    done = shell(context, script, cwd=str(bare), environment={**ENVIRONMENT, "TMPDIR": str(mine)})
+    assert (sorted(done.out.split()), done.err) == (sorted([*MISSING, "file", "none"]), "")
+    assert {path.name for path in (*bare.iterdir(), *mine.iterdir())} == {"file"}
+
+
+def test_a_missing_path_of_a_rule_can_be_neither_created_nor_read(bare: Path) -> None:
+    context = box(rule(":root", "read"), rule(bare, "write"), rule(bare / "later/secret", "deny"))
+    done = shell(context, "mkdir -p later; cat later; rm -f later; mv later away; ls -A", cwd=str(bare))
+    assert "Permission denied" in done.err
+    assert "later" in done.out.split()
+    assert list(bare.iterdir()) == []
+
+
+def test_runs_beside_each_other_share_what_they_need(bare: Path) -> None:
+    script = "echo up; read x; mkdir .git && echo made"
+    with running(write_in(bare), ["/bin/sh", "-c", script], tty=True) as longer:
+        longer.read_until(b"up")
+        assert shell(write_in(bare), "mkdir .git", cwd=str(bare), within=confined.sandbox()).code != 0
+        assert {path.name for path in bare.iterdir()} == set(MISSING)
+        longer.type(b"go\n")
+        assert longer.finish() != 0
+    assert list(bare.iterdir()) == []
+
+
+def test_whoever_is_left_inside_at_the_end_cannot_use_it(bare: Path) -> None:
+    """Mount points go when everything inside is dead, which is a while after bubblewrap has ended."""
+    script = "for i in 1 2 3 4; do (while :; do mkdir .git && touch .git/hook; done) 2>/dev/null & done; sleep 0.02"
+    for _ in range(15):
+        shell(write_in(bare), script, cwd=str(bare))
+        assert list(bare.iterdir()) == []
+
+
+def test_what_the_host_makes_meanwhile_is_the_hosts(bare: Path) -> None:
+    with running(write_in(bare), ["/bin/sh", "-c", "echo up; read x; ls .git"], tty=True, cwd=str(bare)) as started:
+        started.read_until(b"up")
+        subprocess.run(["git", "init", "-q"], cwd=bare, check=True)
+        started.type(b"go\n")
+        assert started.finish() == 0
+        assert b"HEAD" not in started.text()
+    assert (bare / ".git/HEAD").exists()
+    assert {path.name for path in bare.iterdir()} == {".git"}
+
+
+def test_no_process_sees_what_servers_know_of_each_other(bare: Path) -> None:
+    folder = register_folder()
+    context = box(rule(":root", "read"), rule(bare, "write"), rule(Path(folder).parent, "write"))
+    done = shell(context, f"ls -A {folder}; rmdir {folder}; mv {folder} away; chmod 777 {folder}; exec 9>{folder}/lock")
+    assert (done.code != 0, done.out) == (True, "")
+
+
+@pytest.mark.parametrize("name", [".git/hooks", ".codex/x"])
+def test_a_file_operation_beside_a_process_finds_the_names_protected(bare: Path, name: str) -> None:
+    helpers = confined.helpers()
+    context = confined.decoded(write_in(bare))
+    params = wire.encode({"path": (bare / name).as_uri(), "recursive": True})
+    with running(write_in(bare), ["/bin/sh", "-c", "echo up; read x"], tty=True) as started:
+        started.read_until(b"up")
+        with pytest.raises(OSError, match="Read-only file system"):
+            helpers.run("fs/createDirectory", params, context)
+    with pytest.raises(OSError, match="Read-only file system"):
+        helpers.run("fs/createDirectory", params, context)
+    assert list(bare.iterdir()) == []
 
 
 # -- the environment
