@@ -29,6 +29,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import marshal
 import os
 import select
@@ -101,8 +102,12 @@ class Spawner:
         for _, _, raw in ancillary:
             self._received += [number for (number,) in struct.iter_unpack("i", raw)]
         self._incoming += data
-        for message in messages(self._incoming):
-            self._take(*message)
+        for are_sweeps, group in itertools.groupby(messages(self._incoming), lambda message: message[0] == "sweep"):
+            if are_sweeps:
+                self._sweep([(identifier, spawned) for _, identifier, spawned in group])
+            else:
+                for message in group:
+                    self._take(*message)
         return bool(data)
 
     def _take(self, kind: str, identifier: int, *arguments: Any) -> None:
@@ -113,10 +118,8 @@ class Spawner:
                 step, failure, number = self._spawn(identifier, self._given(count), *what)
             elif kind == "signal":
                 self._signal(*arguments)
-            elif kind == "forget":
-                number = self._forget(*arguments)
             else:
-                self._sweep(*arguments)
+                number = self._forget(*arguments)
         except (OSError, ValueError) as error:  # ValueError: a text that the system cannot be told
             failure = getattr(error, "errno", None) or errno.EINVAL
         self._tell("done", identifier, failure, step, number)
@@ -217,8 +220,11 @@ class Spawner:
             self._drop(spawned)
         return left
 
-    def _may_be_left(self, spawned: int, pid: int) -> bool:
+    def _may_be_left(self, spawned: int) -> bool:
         """Answer cheaply: most processes leave nothing behind, and to look through /proc takes milliseconds."""
+        pid = self._pids.get(spawned)
+        if pid is None or self._alive.get(pid, spawned) != spawned:
+            return False
         try:
             os.killpg(pid, 0)
         except ProcessLookupError:
@@ -227,27 +233,37 @@ class Spawner:
             return True
         return True
 
-    def _sweep(self, spawned: int) -> None:
-        """Kill what was spawned and whatever is in its session."""
-        killed: set[int] = set()
-        while fresh := [stat.pid for stat in self._left_of(spawned) if stat.pid not in killed]:
-            killed |= set(fresh)
-            for pid in fresh:
-                with contextlib.suppress(ProcessLookupError, PermissionError):  # what runs as somebody else stays
-                    os.kill(pid, signal.SIGKILL)
-        self._drop(spawned)
+    def _sweep(self, asked: list[tuple[int, int]]) -> None:
+        """Kill what was spawned and whatever is in its session; all at once, for each look through /proc takes long.
+
+        Args:
+            asked: Requests by their id and the id of the spawn.
+        """
+        failure, killed = 0, set[int]()
+        spawns = [spawned for _, spawned in asked]
+        try:
+            while fresh := {stat.pid for stat in self._left_of(*spawns)} - killed:
+                killed |= fresh
+                for pid in fresh:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):  # what runs as somebody else stays
+                        os.kill(pid, signal.SIGKILL)
+        except OSError as error:
+            failure = error.errno or errno.EIO
+        for identifier, spawned in asked:
+            self._drop(spawned)
+            self._tell("done", identifier, failure, "sweep", 0)
 
     def _drop(self, spawned: int) -> None:
         self._pids.pop(spawned, None)
         self._terminals.discard(spawned)
 
-    def _left_of(self, spawned: int) -> list[Stat]:
-        """List who is in the session of what was spawned: descendants of ours, however its number is used today."""
-        session = self._pids.get(spawned)
-        if session is None or self._alive.get(session, spawned) != spawned or not self._may_be_left(spawned, session):
+    def _left_of(self, *spawned: int) -> list[Stat]:
+        """List who is in the sessions of what was spawned: descendants of ours, however its number is used today."""
+        sessions = {self._pids[identifier] for identifier in spawned if self._may_be_left(identifier)}
+        if not sessions:
             return []
         everybody = {stat.pid: stat for stat in all_processes()}
-        members = [stat for stat in everybody.values() if stat.session == session and stat.state not in "ZX"]
+        members = [stat for stat in everybody.values() if stat.session in sessions and stat.state not in "ZX"]
         return [stat for stat in members if _descends(stat, os.getpid(), everybody)]
 
     def end(self) -> None:
@@ -266,6 +282,13 @@ class Spawner:
             if all(child.pid in out_of_reach for child in children):
                 return
             os.waitpid(-1, 0)
+            _reap_all()
+
+
+def _reap_all() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _descends(stat: Stat, ancestor: int, everybody: dict[int, Stat]) -> bool:

@@ -158,6 +158,25 @@ def ends_in_time(server: ExecServer) -> Generator[None]:
     assert time.monotonic() - began < 6
 
 
+def test_hundreds_of_processes_end_in_time_with_their_session_and_with_the_server(scene: Scene) -> None:
+    with ends_in_time(scene.server), scene.server.session() as other:
+        for client in (scene.client, other):
+            client.send_together(
+                {"id": number, "method": "process/start", "params": start_params(str(number), TWO, env=scene.mark.env)}
+                for number in range(300)
+            )
+        assert all("result" in client.answer(number) for client in (scene.client, other) for number in range(300))
+        scene.mark.wait_for(1200)
+        scene.client.abort()
+        began = time.monotonic()
+        scene.mark.wait_for(600)
+        assert time.monotonic() - began < 6
+    assert scene.mark.pids() == set()
+
+
+TWO = sh("sleep 1000 & wait")
+
+
 def test_it_ends_in_time_while_a_client_does_not_read(scene: Scene) -> None:
     with ends_in_time(scene.server):
         scene.client.start_process("loud", ["/usr/bin/head", "-c", str(200 * MIB), "/dev/zero"], env=scene.mark.env)
