@@ -160,17 +160,19 @@ def ends_in_time(server: ExecServer) -> Generator[None]:
 
 def test_hundreds_of_processes_end_in_time_with_their_session_and_with_the_server(scene: Scene) -> None:
     with ends_in_time(scene.server), scene.server.session() as other:
+        began = time.monotonic()
         for client in (scene.client, other):
             client.send_together(
                 {"id": number, "method": "process/start", "params": start_params(str(number), TWO, env=scene.mark.env)}
-                for number in range(300)
+                for number in range(200)
             )
-        assert all("result" in client.answer(number) for client in (scene.client, other) for number in range(300))
-        scene.mark.wait_for(1200)
+        assert all("result" in client.answer(number) for client in (scene.client, other) for number in range(200))
+        scene.mark.wait_for(800)
+        started = time.monotonic()
         scene.client.abort()
-        began = time.monotonic()
-        scene.mark.wait_for(600)
-        assert time.monotonic() - began < 6
+        scene.mark.wait_for(400)
+        # To kill half of them takes no longer than to start them all; three seconds more for a machine that is busy.
+        assert time.monotonic() - started < started - began + 3
     assert scene.mark.pids() == set()
 
 
