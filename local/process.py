@@ -15,10 +15,11 @@ import fcntl
 import os
 import struct
 import termios
-from collections.abc import AsyncGenerator, Mapping
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..environment.process import Command, Process
 from ..protocol.errors import INTERNAL_ERROR, INVALID_PARAMS, WireError
@@ -77,7 +78,8 @@ class LocalProcesses:
         self._calls = calls
         self._spool_folder = spool_folder
         self._output_budget = output_budget
-        self._discarding: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        self._releases: set[_Once] = set()  # of what was made on the disk for sandboxes that are not gone yet
 
     async def start(self, command: Command) -> Process:
         _require_sense(command)
@@ -91,13 +93,18 @@ class LocalProcesses:
     def close(self) -> None:
         """Kill everything that was started and wait until it is gone, five seconds at most."""
         self._spawner.close()
+        for release in list(self._releases):
+            release()
 
     def _discard_started(self, starting: asyncio.Future[Process]) -> None:
         """Make an end of what was started after its caller had gone."""
         if not starting.cancelled() and starting.exception() is None:
-            task = asyncio.ensure_future(starting.result().discard())
-            self._discarding.add(task)
-            task.add_done_callback(self._discarding.discard)
+            self._in_background(starting.result().discard())
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def _start(self, command: Command) -> Process:
         environment = child_environment(self._account.environment, command.env_policy, command.env)
@@ -125,7 +132,18 @@ class LocalProcesses:
         program = Program(tuple(command.argv), environment, cwd, command.arg0, command.tty)
         async with self._prepared(command, program) as launch:
             child = Child(launch.argv[0], launch.argv, launch.environment, cwd, launch.descriptors)
-            return await self._spawn(command, child, is_confined=True)
+            release = _Once(launch.release)
+            process = await self._spawn(command, child, is_confined=True, on_end=partial(self._release_soon, release))
+            if not release.is_done:
+                self._releases.add(release)
+            return process
+
+    def _release_soon(self, release: _Once) -> None:
+        self._in_background(self._release(release))
+
+    async def _release(self, release: _Once) -> None:
+        await self._calls.run(release)
+        self._releases.discard(release)
 
     @contextlib.asynccontextmanager
     async def _prepared(self, command: Command, program: Program) -> AsyncGenerator[ProcessLaunch]:
@@ -134,7 +152,9 @@ class LocalProcesses:
             prepared = self._sandbox.prepared(command.sandbox, program)
             yield await self._calls.run(partial(stack.enter_context, prepared))
 
-    async def _spawn(self, command: Command, child: Child, *, is_confined: bool) -> Process:
+    async def _spawn(
+        self, command: Command, child: Child, *, is_confined: bool, on_end: Callable[[], None] = lambda: None
+    ) -> Process:
         sandbox_type: SandboxType = "none" if command.sandbox is None else "linuxSeccomp"
         log = OutputLog(self._calls, self._spool_folder, self._output_budget)
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
@@ -145,8 +165,13 @@ class LocalProcesses:
             whole = Child(
                 child.path, child.argv, child.environment, child.cwd, (*descriptors, *child.descriptors), terminal
             )
+
+            def ended(code: int | None) -> None:
+                process.exited(code)
+                on_end()
+
             try:
-                spawned, _ = await self._spawner.spawn(whole, process.exited)
+                spawned, _ = await self._spawner.spawn(whole, ended)
             except SpawnFailed as error:
                 process.abandon()
                 raise OSError(error.errno, error.strerror) from error  # which becomes FileNotFoundError and the like
@@ -179,6 +204,24 @@ def _require_no_nul(command: Command, environment: Mapping[str, str]) -> None:
     if any("\0" in name or "\0" in value for name, value in environment.items()):
         text = "nul byte found in provided data" if command.tty else "data provided contains a nul byte"
         raise WireError(INTERNAL_ERROR, text)
+
+
+class _Once:
+    """A function that is called once, whoever calls it; others wait until it has been."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function: Callable[[], None] | None = function
+        self._lock = threading.Lock()
+
+    @property
+    def is_done(self) -> bool:
+        return self._function is None
+
+    def __call__(self) -> None:
+        with self._lock:
+            function, self._function = self._function, None
+            if function is not None:
+                function()
 
 
 class Sides(NamedTuple):
