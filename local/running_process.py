@@ -290,6 +290,8 @@ class RunningProcess:
         if self._spawned is not None:
             await self._spawner.sweep(self._spawned)
         self._close_outputs()
+        if self._stdin is not None:
+            self._stdin.close()
         self._close_when_over()
         await self._log.discard()
 

@@ -419,6 +419,17 @@ def test_discard_ends_the_session_and_whoever_follows(tmp_path: Path, tty: bool)
     run(tmp_path, scenario)
 
 
+def test_discard_gives_back_every_descriptor_at_once(tmp_path: Path) -> None:
+    async def scenario(place: Place) -> None:
+        await (await place.sh("exit 0")).wait_closed()
+        before = os.listdir("/proc/self/fd")
+        for tty in (False, True):
+            await (await place.start("cat", pipe_stdin=True, tty=tty)).discard()
+            assert os.listdir("/proc/self/fd") == before
+
+    run(tmp_path, scenario)
+
+
 def test_a_killed_spawner_ends_what_runs_and_the_next_start_works(tmp_path: Path) -> None:
     async def scenario(place: Place) -> None:
         process = await place.sh("echo ready; exec sleep 60", pipe_stdin=True)

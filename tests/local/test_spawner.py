@@ -18,7 +18,7 @@ import pytest
 import uvloop
 
 import codex_py
-from codex_py.local.spawn import INSIDE, Child, Spawner, SpawnerLost, SpawnFailed
+from codex_py.local.spawn import GROUP, INSIDE, Child, Spawner, SpawnerLost, SpawnFailed
 
 from .kernel import children, is_running, spawners, stat_of, until
 
@@ -330,7 +330,7 @@ def test_a_signal_reaches_the_group_and_what_has_ended_is_left_alone() -> None:
         await bench.spawner.signal(spawned.id, signal.SIGKILL)
         assert await spawned.ended == -signal.SIGKILL
         await until(lambda: not is_running(child))
-        for target in (0, INSIDE, spawned.pid):
+        for target in (GROUP, INSIDE):
             await bench.spawner.signal(spawned.id, signal.SIGKILL, target)
         await bench.spawner.signal(12345, signal.SIGKILL)
 
