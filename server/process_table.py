@@ -107,9 +107,12 @@ class ProcessTable:
             entry.telling = asyncio.create_task(_tell_from_now(identifier, entry, tell))
 
     def has_read(self, identifier: str, found: Reading) -> None:
-        """Take note that whoever is attached has caught up; what its answer did not hold it is told, in order."""
+        """Take note that whoever is attached has caught up; what its answer did not hold it is told, in order.
+
+        Only the first reading does so: whoever reads again, or was told from the start, has been told everything since.
+        """
         entry = self._entries.get(identifier)
-        if entry is None or self._tell is None:
+        if entry is None or self._tell is None or entry.was_read.is_set():
             return
         entry.was_read.set()
         if found.is_cut and entry.telling is not None:
@@ -154,6 +157,7 @@ class ProcessTable:
             del self._starting[identifier]
         entry = self._entries[identifier] = _Entry(process, asyncio.create_task(self._watch(identifier, process)))
         if self._tell is not None:
+            entry.was_read.set()
             entry.telling = asyncio.create_task(_tell_events(identifier, process, self._tell, 0))
         return entry
 

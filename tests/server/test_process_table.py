@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from codex_py.environment.process import Output, Reading
 from codex_py.protocol.errors import WireError
+from codex_py.server import process_table
 from codex_py.server.process_table import RETENTION_S, ProcessTable
 
 from .fakes import COMMAND, Clock, FakeProcess, FakeProcesses, Hearer, run, settle
@@ -224,6 +226,53 @@ def test_while_nobody_is_attached_nobody_is_told_and_nothing_follows() -> None:
         await settle()
         assert hearer.told == []
         assert (before.followers, meanwhile.followers) == (0, 0)
+
+    run(scenario)
+
+
+def cut_after(process: FakeProcess, seq: int) -> Reading:
+    """Return a reading that holds no more than the events up to a number."""
+    chunks = [event for event in process.events[:seq] if isinstance(event, Output)]
+    return Reading(chunks, seq + 1, None, closed=False, sandbox_denied=False, is_cut=True)
+
+
+def test_a_resumed_client_is_told_what_its_first_reading_did_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_table, "SETTLE_S", 0)
+
+    async def scenario() -> None:
+        scene, hearer = Scene(), Hearer()
+        process = await scene.start()
+        for _ in range(4):
+            process.say(b"x")
+        scene.table.attach(hearer.tell)
+        await settle()
+        scene.table.has_read("a", cut_after(process, 2))
+        await settle()
+        process.say(b"x")
+        await settle()
+        assert hearer.seqs("a") == [3, 4, 5]
+        scene.table.has_read("a", cut_after(process, 2))  # once more, for whatever reason
+        await settle()
+        assert hearer.seqs("a") == [3, 4, 5]
+
+    run(scenario)
+
+
+def test_a_client_that_was_told_from_the_start_is_told_nothing_twice_when_it_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process_table, "SETTLE_S", 0)
+
+    async def scenario() -> None:
+        scene, hearer = Scene(), Hearer()
+        scene.table.attach(hearer.tell)
+        process = await scene.start()
+        for _ in range(4):
+            process.say(b"x")
+        await settle()
+        scene.table.has_read("a", cut_after(process, 2))
+        await settle()
+        assert hearer.seqs("a") == [1, 2, 3, 4]
 
     run(scenario)
 
