@@ -113,6 +113,7 @@ class Client:
             f"ws://{host}:{port}",
             compression=None,
             max_size=None,
+            max_queue=None,
             ping_interval=None,
             close_timeout=2,
             open_timeout=15,

@@ -24,7 +24,8 @@ def cases() -> Iterator[Case]:
 def _exit_codes() -> Iterator[Case]:
     for mode, members in MODES:
         for first in range(0, 256, 32):
-            steps = [run(sh(f"exit {code}"), members, process=f"p{code}") for code in range(first, first + 32)]
+            codes = range(first, first + 32, 8 if members else 1)
+            steps = [run(sh(f"exit {code}"), members, process=f"p{code}") for code in codes]
             yield Case(f"process, {mode}: exit codes {first} to {first + 31}", flat(steps))
         for signal in _SIGNALS:
             steps = [run(sh(f"kill -{signal} $$; exit 0"), members, differs=killed(signal, members))]
