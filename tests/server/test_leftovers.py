@@ -128,11 +128,12 @@ def test_a_server_that_is_ended_leaves_nothing_and_its_status_is_0(scene: Scene,
     scene.nothing_is_left()
 
 
-def test_a_server_that_is_killed_leaves_nothing(scene: Scene) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_server_that_is_killed_leaves_nothing(scene: Scene, number: int) -> None:
     scene.start({**STUBBORN, **ESCAPED})
     scene.fill_spool()
     spawner = scene.server.spawner()
-    assert scene.server.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert scene.server.stop(number) == -number
     wait_ended(spawner)
     scene.nothing_is_left()
 
