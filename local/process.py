@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import stat
 import struct
 import termios
 import threading
@@ -122,7 +123,9 @@ class LocalProcesses:
         cwd = self._folder(command, environment)
         os.stat(os.path.join(cwd, "."))  # a folder that is none is the first thing to say
         name = command.arg0 if command.tty and command.arg0 is not None else command.argv[0]
-        return find_program(name, environment, cwd, tty=command.tty), cwd
+        path = find_program(name, environment, cwd, tty=command.tty)
+        _wait_until_it_opens(os.path.join(cwd, path))
+        return path, cwd
 
     def _folder(self, command: Command, environment: Mapping[str, str]) -> str:
         return folder_to_start_in(command.cwd, environment, self._account.home, tty=command.tty)
@@ -180,6 +183,16 @@ class LocalProcesses:
                 raise
         process.began(spawned)
         return process
+
+
+def _wait_until_it_opens(path: str) -> None:
+    """Wait in this thread while the kernel keeps a program from being opened, for a lease or a dead disk.
+
+    The spawner would wait as well, and everybody with it. What else is wrong with the program, the start says.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        if stat.S_ISREG(os.stat(path).st_mode):
+            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
 
 
 def _require_sense(command: Command) -> None:

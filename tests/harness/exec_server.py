@@ -80,7 +80,7 @@ class ExecServer:
             left = children(self.process.pid)
             os.killpg(self.process.pid, signal.SIGKILL)
             for pid in left:
-                wait_ended(pid)  # what starts processes ends when they have
+                _end(pid)
         self.process.wait(DEADLINE_S)
         self._reader.join(DEADLINE_S)
         for pipe in (self.process.stdout, self.process.stderr):
@@ -89,6 +89,17 @@ class ExecServer:
 
     def _read_log(self) -> None:
         self._log.extend(iter(self._stderr.readline, ""))
+
+
+def _end(pid: int) -> None:
+    """Wait for what starts processes, which ends when they have; kill it with them when it does not."""
+    try:
+        wait_ended(pid)
+    except TimeoutError:
+        for descendant in (*children(pid), pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(descendant, signal.SIGKILL)
+        raise
 
 
 @contextlib.contextmanager

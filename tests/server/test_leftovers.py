@@ -199,12 +199,16 @@ def test_it_ends_in_time_while_nobody_reads_what_is_written(scene: Scene) -> Non
     scene.nothing_is_left()
 
 
-def test_it_ends_in_time_while_a_start_is_under_way(scene: Scene, tmp_path: Path) -> None:
-    """A program that cannot be opened for now keeps whoever executes it waiting."""
-    (program := tmp_path / "program").write_bytes(Path("/bin/true").read_bytes())
-    program.chmod(0o755)
+@pytest.mark.parametrize("stuck_at", ["the program", "its interpreter"])
+def test_it_ends_in_time_while_a_start_is_under_way(scene: Scene, tmp_path: Path, stuck_at: str) -> None:
+    """What cannot be opened for now keeps whoever executes it waiting; an interpreter, the spawner itself."""
+    (leased_one := tmp_path / "leased").write_bytes(Path("/bin/true").read_bytes())
+    (script := tmp_path / "script").write_text(f"#!{leased_one}\n")
+    for path in (leased_one, script):
+        path.chmod(0o755)
+    program = leased_one if stuck_at == "the program" else script
     scene.start({"deaf": STUBBORN["deaf"]})
-    with leased(program), ends_in_time(scene.server):
+    with leased(leased_one), ends_in_time(scene.server):
         stuck = scene.client.start("process/start", start_params("stuck", [str(program)], env=scene.mark.env))
         with pytest.raises(TimeoutError):
             scene.client.answer(stuck, deadline_s=0.2)

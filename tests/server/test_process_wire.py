@@ -259,6 +259,22 @@ def test_a_process_is_terminated_while_all_ordinary_requests_are_stuck(client: C
     assert client.answer(last)["result"]["isDirectory"]
 
 
+def test_a_start_that_the_kernel_keeps_waiting_delays_nothing_else(client: Client, tmp_path: Path) -> None:
+    (program := tmp_path / "program").write_bytes(Path("/bin/true").read_bytes())
+    program.chmod(0o755)
+    client.start_process("p", ["/bin/sleep", "100"])
+    with leased(program):
+        stuck = client.start("process/start", start_params("stuck", [str(program)]))
+        with pytest.raises(TimeoutError):
+            client.answer(stuck, deadline_s=0.1)
+        client.start_process("q", ["/bin/true"])
+        client.wait_for_close("q")
+        assert client.request("process/terminate", {"processId": "p"}) == {"running": True}
+        client.wait_for_close("p")
+    assert client.answer(stuck)["result"]["processId"] == "stuck"
+    client.wait_for_close("stuck")
+
+
 # -- a client that does not read
 
 # Blocks of 64 KiB, each beginning with its number.
