@@ -192,12 +192,14 @@ def test_its_descriptors_are_those_that_were_given_and_no_other() -> None:
         for index, (_, writing) in enumerate(pipes):
             os.write(writing, b"pipe %d\n" % index)
         try:
-            script = "ls /proc/$$/fd | tr '\\n' ' '; for n in 7 6 5 4 3; do eval \"read line <&$n\"; echo $line; done"
-            text = await bench.run(script, more=[reading for reading, _ in pipes])
+            more = [reading for reading, _ in pipes]
+            listed = (await (await bench.spawn("/bin/ls", "/proc/self/fd", more=more)).everything()).split()
+            text = await bench.run('for n in 7 6 5 4 3; do eval "read line <&$n"; echo $line; done', more=more)
         finally:
             for descriptor in (number for pipe in pipes for number in pipe):
                 os.close(descriptor)
-        assert text == b"0 1 2 3 4 5 6 7 pipe 4\npipe 3\npipe 2\npipe 1\npipe 0\n"
+        assert listed == [b"%d" % number for number in range(9)]
+        assert text == b"pipe 4\npipe 3\npipe 2\npipe 1\npipe 0\n"
 
     run(scenario)
 
