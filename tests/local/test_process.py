@@ -196,12 +196,14 @@ def test_a_follower_of_a_small_budget_comes_to_the_end(tmp_path: Path, budget: i
 
 def test_output_that_goes_before_a_slow_follower_takes_it_does_not_stop_the_process_for_ever(tmp_path: Path) -> None:
     async def scenario(place: Place) -> None:
-        process = await place.sh("echo $$; seq 1000000 & seq 1000000 >&2 & read x; exit 0", pipe_stdin=True)
+        script = "echo $$; read x; seq 1000000 & seq 1000000 >&2 & read x; exit 0"
+        process = await place.sh(script, pipe_stdin=True)
         async with contextlib.aclosing(process.follow()) as events:
             first = await anext(events)
             assert isinstance(first, Output)
-            await stands_still(process, await child_of(int(first.data.split(b"\n")[0])))
-            await process.write(b"\n", "1")  # at its exit what both pipes hold is taken, whoever follows
+            await process.write(b"\n", "go on")
+            await stands_still(process, await child_of(int(first.data)))
+            await process.write(b"\n", "end")  # at its exit what both pipes hold is taken, whoever follows
             assert (await process.read(after_seq=await taken(process), wait_s=20)).exit_code == 0
             rest = [event async for event in events]
         assert rest[0].seq > 2
