@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_py.local.child_environment import CORE, child_environment
@@ -136,6 +136,7 @@ def matches(pattern: str, name: str) -> bool:
     return bool(name) and pattern[0].lower() in ("?", name[0].lower()) and matches(pattern[1:], name[1:])
 
 
+@settings(deadline=None)
 @given(VARIABLES, PATTERNS, VARIABLES, PATTERNS, VARIABLES)
 def test_every_policy_takes_the_steps_in_their_order(
     server: dict[str, str], exclude: list[str], assign: dict[str, str], include: list[str], env: dict[str, str]
@@ -148,6 +149,7 @@ def test_every_policy_takes_the_steps_in_their_order(
     assert child_environment(server, steps, env) == expected | env
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_any_text_is_a_pattern_that_matches_itself(text: str) -> None:
     name = re.sub("[=\0]", "x", text) or "x"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_py.environment.process import READ_LIMIT_CHUNKS, Closed, Exited, Output
@@ -351,6 +351,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.integers(500, 8000), STEPS)
 @pytest.mark.usefixtures("small_steps")
 def test_what_is_read_is_a_run_of_what_was_said_up_to_a_limit(

@@ -222,7 +222,8 @@ def test_a_process_that_nobody_follows_runs_on_and_the_oldest_output_goes(tmp_pa
         kept = (await process.read()).chunks
         text = b"".join(chunk.data for chunk in kept)
         assert LINES.endswith(text)
-        assert MIB // 2 <= len(text) <= MIB
+        # While the disk has yet to take what is beyond it, memory holds that.
+        assert MIB // 2 <= len(text) <= 2 * MIB
         assert kept[0].seq > 1
         assert [chunk.seq for chunk in kept] == list(range(kept[0].seq, kept[-1].seq + 1))
         assert data(await events_of(process)) == text

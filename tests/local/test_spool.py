@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_py.environment.process import Output
@@ -153,6 +153,7 @@ STEP = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.integers(50, 400), st.lists(STEP, max_size=25))
 def test_it_keeps_the_newest_blocks_that_fit_in_order(capacity: int, steps: list[list[int] | tuple[int, int]]) -> None:
     """The model is a list of blocks, of which the oldest go until the rest is within the capacity."""
