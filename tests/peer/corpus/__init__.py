@@ -1,4 +1,4 @@
-"""The corpus of the first issue: envelope to sandboxed files. Every module gives its cases from `cases()`."""
+"""The corpus: envelope to sandboxed files, and processes. Every module gives its cases from `cases()`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from ..cases import Accept, Await, Call, Differs, Events, Json, Params, ReadAll, Step
+from ..cases import SAME, Accept, Await, Call, Differs, Events, Json, Params, ReadAll, Step
 from .policies import READ_ROOT, bare, context
 from .zoo import ROOT
 
@@ -14,6 +14,10 @@ PATH: Final = "/usr/bin:/bin"
 MODES: Final[tuple[tuple[str, Params], ...]] = (("pipes", {}), ("a tty", {"tty": True}))
 READ_ONLY_BOX: Final[Params] = bare(context(READ_ROOT)["permissions"])
 _NO_MEMBERS: Final[Params] = {}
+NO_NAME: Final = Differs(
+    "a program needs a name to see as its own",
+    (Accept(-32603, "arg0 must not be empty"), Accept(-32600, "unknown process id"), SAME),
+)
 _ROW_14: Final = "row 14: 128+N after a signal, also under a tty"
 
 

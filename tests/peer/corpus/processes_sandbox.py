@@ -8,7 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..cases import Accept, Await, Case, Differs, Events, Json, Params, ReadAll, Special, Step, Tree
-from .commands import MODES, PATH, READ_ONLY_BOX, flat, interrupt, killed, run, sh, start, terminate, tried, write
+from .commands import (
+    MODES,
+    NO_NAME,
+    PATH,
+    READ_ONLY_BOX,
+    flat,
+    interrupt,
+    killed,
+    run,
+    sh,
+    start,
+    terminate,
+    tried,
+    write,
+)
 from .policies import READ_ROOT, WS, bare, context
 from .processes_child import PLACE
 from .zoo import ROOT
@@ -60,11 +74,24 @@ _FACTS = {
 }  # fmt: skip
 
 
+_CONFINED = ("read-only", "read-only, network", "a writable workspace")
+_UNIGNORED = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000400\n"
+_PIPE = "a broken pipe ends a program inside as it does outside"
+_TERMINAL = "the terminal of a sandboxed process is its controlling one, so that ^C and job control work"
+_OURS = {
+    ("pipes", "its signals"): Differs(_PIPE, (Accept(but={"stdout": _UNIGNORED}),)),
+    ("a tty", "its signals"): Differs(_PIPE, (Accept(but={"pty": _UNIGNORED.replace("\n", "\r\n")}),)),
+    ("a tty", "its place"): Differs(_TERMINAL, (Accept(holds="in front"),)),
+    ("a tty", "a terminal of its own"): Differs(_TERMINAL, (Accept(holds="has one"),)),
+}
+
+
 def cases() -> Iterator[Case]:
     for box, sandbox in _BOXES.items():
         for mode, members in MODES:
             for label, argv in _FACTS.items():
-                steps = run(argv, {**members, "sandbox": sandbox})
+                differs = _OURS.get((mode, label)) if box in _CONFINED or label == "its signals" else None
+                steps = run(argv, {**members, "sandbox": sandbox}, differs=differs)
                 yield Case(f"process in a sandbox, {box}, {mode}: {label}", steps, _TREE)
     yield from _denials()
     yield from _deaths()
@@ -145,12 +172,19 @@ def _programs() -> Iterator[Case]:
             yield Case(f"process in a sandbox, {mode}: in {cwd}", tried(("pwd", "-P"), where), _TREE)
         for arg0 in ("sh", "other", "", "/bin/nope"):
             shown = sh("tr '\\0' '|' </proc/$$/cmdline")
-            steps = tried(shown, {**members, "sandbox": READ_ONLY_BOX, "arg0": arg0})
+            boxed: Params = {**members, "sandbox": READ_ONLY_BOX, "arg0": arg0}
+            steps = tried(shown, boxed, None if arg0 else NO_NAME)
             yield Case(f"process in a sandbox, {mode}: arg0 {arg0!r}", steps)
 
 
 def _not_executed(program: str) -> Differs | None:
-    return None if "\0" in program else Differs(_LAUNCH, (Accept(holds="sandboxType"), Accept(holds="execvp")))
+    """The error of a program without a name is that of every start."""
+    if "\0" in program:
+        return None
+    if not program:
+        return Differs(_LAUNCH, (Accept(-32603, "missing program for"), Accept(-32600, "unknown process id")))
+    said = ("sandboxType", "execvp", "No such file or directory", "Permission denied", "Exec format error")
+    return Differs(_LAUNCH, tuple(Accept(holds=part) for part in said))
 
 
 def _life() -> Iterator[Case]:

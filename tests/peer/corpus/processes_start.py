@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..cases import SAME, Accept, Call, Case, Differs, Dir, File, Json, Link, Params, ReadAll, Special, Step, Tree
-from .commands import MODES, PATH, read, run, sh, start, terminate, tried, write
+from .commands import MODES, NO_NAME, PATH, read, run, sh, start, terminate, tried, write
 from .zoo import ROOT
 
 _ECHO = "#!/bin/sh\necho "
@@ -73,7 +73,7 @@ def _programs() -> Iterator[Case]:
 
 def _terminal_differs(program: str, env: Mapping[str, Json]) -> Differs | None:
     """What the reference does under a tty alone: it looks for names that cannot be, and starts what cannot be run."""
-    if "\0" in program or "\0" in str(env):
+    if "\0" in f"{program}{env.get('PATH')}":
         return _NUL
     name = program.removeprefix("./")
     if name not in ("plain", "empty", "broken", "lost"):
@@ -127,6 +127,7 @@ def _arg0() -> Iterator[Case]:
             for argv in (shown, ("nope", "-c", "echo x"), ("", "x"), ()):
                 label = argv[0] if argv else "no argv"
                 differs = {"a\0b": _NUL, "/nope": _NOWHERE}.get(arg0) if members else None
+                differs = NO_NAME if arg0 == "" and not members else differs
                 steps = tried(argv, {**members, "arg0": arg0}, differs)
                 yield Case(f"start, {mode}, arg0 {arg0!r}: {label!r}", steps, _TREE)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..cases import ABSENT, POSITIONAL, SAME, Absent, Accept, Call, Case, Differs, Json, Params
-from .commands import PATH
+from .commands import NO_NAME, PATH
 from .zoo import ROOT
 
 _VALUES: tuple[Json, ...] = (
@@ -79,6 +79,8 @@ def _members(method: str, params: Params, optional: tuple[str, ...]) -> Iterator
 def _differs(member: str, value: Json) -> Differs | None:
     if member == "networkProxy":
         return _NO_PROXY
+    if member == "arg0" and value == "":
+        return NO_NAME
     if isinstance(value, list) and member in ("metadata", "envPolicy", "shellSnapshot", "managedNetwork", "sandbox"):
         return POSITIONAL
     return _UNIT if member == "signal" and isinstance(value, dict) else None
