@@ -226,8 +226,12 @@ def test_a_process_that_nobody_follows_runs_on_and_the_oldest_output_goes(tmp_pa
         assert MIB // 2 <= len(text) <= 2 * MIB
         assert kept[0].seq > 1
         assert [chunk.seq for chunk in kept] == list(range(kept[0].seq, kept[-1].seq + 1))
-        assert data(await events_of(process)) == text
-        assert (await process.read(after_seq=1)).chunks == kept
+        # Meanwhile the disk may have taken more, and let go of more for it.
+        again = (await process.read(after_seq=1)).chunks
+        assert again == kept[-len(again) :]
+        followed = data(await events_of(process))
+        assert followed
+        assert text.endswith(followed)
 
     run(tmp_path, scenario, MIB)
 
