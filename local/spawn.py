@@ -271,9 +271,10 @@ class Spawner:
         for pid in self._pids.values():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
-        for waiting in self._asked.values():
-            if not waiting.done():
-                waiting.set_exception(SpawnerLost("the process that starts others was killed"))
+        unanswered = [identifier for identifier, waiting in self._asked.items() if not waiting.done()]
+        for identifier in unanswered:
+            self._exits.pop(identifier, None)  # what has not begun cannot exit; its start fails, or is tried again
+            self._asked[identifier].set_exception(SpawnerLost("the process that starts others was killed"))
         for spawned in list(self._exits):
             self._exited(spawned, None)
 

@@ -484,6 +484,8 @@ def test_what_is_asked_of_a_killed_spawner_is_lost_or_done() -> None:
         results = await asyncio.gather(*starting, return_exceptions=True)
         assert all(isinstance(result, SpawnerLost | Spawned) for result in results), results
         assert isinstance(results[0], SpawnerLost)
+        # What was started by the next one ends once, and nobody was told before that its end is unknown.
+        assert {await result.ended for result in results if isinstance(result, Spawned)} <= {0}
         await asking
         await until(lambda: not is_running(running.pid))
 
