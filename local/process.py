@@ -135,18 +135,11 @@ class LocalProcesses:
         program = Program(tuple(command.argv), environment, cwd, command.arg0, command.tty)
         async with self._prepared(command, program) as launch:
             child = Child(launch.argv[0], launch.argv, launch.environment, cwd, launch.descriptors)
-            release = _Once(launch.release)
-            process = await self._spawn(command, child, is_confined=True, on_end=partial(self._release_soon, release))
-            if not release.is_done:
+            release = None if launch.release is None else _Once(launch.release)
+            process = await self._spawn(command, child, is_confined=True, release=release)
+            if release is not None and not release.is_done:
                 self._releases.add(release)
             return process
-
-    def _release_soon(self, release: _Once) -> None:
-        self._in_background(self._release(release))
-
-    async def _release(self, release: _Once) -> None:
-        await self._calls.run(release)
-        self._releases.discard(release)
 
     @contextlib.asynccontextmanager
     async def _prepared(self, command: Command, program: Program) -> AsyncGenerator[ProcessLaunch]:
@@ -156,25 +149,24 @@ class LocalProcesses:
             yield await self._calls.run(partial(stack.enter_context, prepared))
 
     async def _spawn(
-        self, command: Command, child: Child, *, is_confined: bool, on_end: Callable[[], None] = lambda: None
+        self, command: Command, child: Child, *, is_confined: bool, release: _Once | None = None
     ) -> Process:
         sandbox_type: SandboxType = "none" if command.sandbox is None else "linuxSeccomp"
         log = OutputLog(self._calls, self._spool_folder, self._output_budget)
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             sides = Sides(ours, theirs)
-            ends, descriptors, terminal = _terminal(sides) if command.tty else _pipes(sides, command.pipe_stdin)
+            ends, descriptors, terminal = (
+                _terminal(sides, is_controlling=not is_confined) if command.tty else _pipes(sides, command.pipe_stdin)
+            )
             ours.pop_all()  # they belong to the process from here on
             process = RunningProcess(self._spawner, log, ends, sandbox_type, is_confined=is_confined)
             whole = Child(
                 child.path, child.argv, child.environment, child.cwd, (*descriptors, *child.descriptors), terminal
             )
 
-            def ended(code: int | None) -> None:
-                process.exited(code)
-                on_end()
-
+            exited = process.exited if release is None else self._released_first(release, process)
             try:
-                spawned, _ = await self._spawner.spawn(whole, ended)
+                spawned, _ = await self._spawner.spawn(whole, exited)
             except SpawnFailed as error:
                 process.abandon()
                 raise OSError(error.errno, error.strerror) from error  # which becomes FileNotFoundError and the like
@@ -183,6 +175,16 @@ class LocalProcesses:
                 raise
         process.began(spawned)
         return process
+
+    def _released_first(self, release: _Once, process: RunningProcess) -> Callable[[int | None], None]:
+        """Give up what a sandbox had on the disk before its end is told: whoever hears of it may remove the folder."""
+
+        async def end(code: int | None) -> None:
+            await self._calls.run(release)
+            self._releases.discard(release)
+            process.exited(code)
+
+        return lambda code: self._in_background(end(code))
 
 
 def _wait_until_it_opens(path: str) -> None:
@@ -264,10 +266,14 @@ def _pipes(sides: Sides, pipe_stdin: bool) -> tuple[Ends, tuple[int, int, int], 
     return Ends(outputs, stdin, None), (their_in, their_out, their_err), ""
 
 
-def _terminal(sides: Sides) -> tuple[Ends, tuple[()], str]:
-    """Open a terminal. Its other side stays open until the process has opened it, or we would read its end at once."""
+def _terminal(sides: Sides, *, is_controlling: bool) -> tuple[Ends, tuple[int, ...], str]:
+    """Open a terminal. Its other side stays open until the process has opened it, or we would read its end at once.
+
+    A sandbox's bubblewrap gets it as three descriptors: inside, the program makes it its own.
+    """
     ours, theirs = sides.keep(*os.openpty())
     fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", TERMINAL_ROWS, TERMINAL_COLUMNS, 0, 0))
     stdin = os.dup(ours)
     sides.ours.callback(os.close, stdin)
-    return Ends({ours: "pty"}, stdin, ours), (), os.ttyname(theirs)
+    ends = Ends({ours: "pty"}, stdin, ours)
+    return (ends, (), os.ttyname(theirs)) if is_controlling else (ends, (theirs, theirs, theirs), "")

@@ -268,7 +268,7 @@ class RunningProcess:
         """Say whom ^C reaches: in a sandbox never the bwrap, with which all would end."""
         if not self._is_confined:
             return GROUP
-        return INSIDE if self._terminal is None else os.tcgetpgrp(self._terminal)
+        return INSIDE if self._terminal is None else os.tcgetpgrp(self._terminal) or INSIDE
 
     async def terminate(self) -> bool:
         if self._log.exited is not None or self._spawned is None:

@@ -26,10 +26,10 @@ NEEDED_OPTIONS = (
 # What bwrap takes at most, options and the program's own arguments together, when some come through --args.
 MOST_ARGUMENTS = 9_000
 
-_NEW_SESSION = "--new-session"  # no controlling terminal to push keystrokes into (TIOCSTI)
 _NO_NETWORK = "--unshare-net"
 
 _CONFINED = (
+    "--new-session",  # no controlling terminal to push keystrokes into (TIOCSTI); the stage takes the program's own
     "--die-with-parent",  # nothing inside outlives the server
     "--unshare-user",  # capabilities inside are none outside; the uid stays
     "--unshare-pid",  # processes outside can be neither seen nor signalled
@@ -38,7 +38,6 @@ _CONFINED = (
 
 _BEFORE_HELPER = (
     "--as-pid-1",  # the helper is the only process there: no second one to reap for it
-    _NEW_SESSION,
     *_CONFINED,
     _NO_NETWORK,  # a file operation never needs the network
 )
@@ -58,14 +57,12 @@ class Setting:
     Attributes:
         cwd: Its working folder, canonical; bubblewrap fails where it cannot be entered inside.
         network: Whether it has the machine's network.
-        terminal: Whether it has a terminal, which is the controlling one of the session that bubblewrap is in.
         seccomp: Number of the descriptor with the filter of its system calls.
         info: Number of the descriptor to which bubblewrap tells the first process inside; None: to nobody.
     """
 
     cwd: str
     network: bool
-    terminal: bool
     seccomp: int
     info: int | None = None
 
@@ -94,7 +91,6 @@ def process_arguments(plan: Plan, setting: Setting, open_empty: OpenEmpty) -> li
     return [
         *_CONFINED,
         *(() if setting.network else (_NO_NETWORK,)),
-        *(() if setting.terminal else (_NEW_SESSION,)),  # a terminal of its own is no way out, and ^C needs it
         *_mounts(plan, open_empty),
         *("--chdir", setting.cwd),  # without it bwrap would go to HOME or / where the folder is not visible
         *_AFTER,

@@ -50,10 +50,10 @@ class Program:
 
     Attributes:
         argv: The program and its arguments; without a slash it is looked up inside, in its own PATH.
-        environment: All its variables.
+        environment: All its variables; no name is empty or holds `=`.
         cwd: Absolute native path of its working folder.
-        arg0: What it sees as its own name; with `tty` also the program that runs.
-        tty: Whether it has a terminal, as 0, 1 and 2, which the session of bubblewrap has as its controlling one.
+        arg0: What it sees as its own name.
+        tty: Whether it has a terminal, as 0, 1 and 2, which is nobody's controlling one yet.
     """
 
     argv: tuple[str, ...]
@@ -72,13 +72,14 @@ class ProcessLaunch:
         environment: Complete; the program's own is not in it.
         descriptors: Open in this process, to be given to bubblewrap as 3, 4, 5 and so on, in this order.
         release: Call it once, when bubblewrap has ended, in a thread: it may wait, five seconds at most. It gives up
-            what was made on the disk for this run. Where the block fails, everything is given up already.
+            what was made on the disk for this run. Where the block fails, everything is given up already. None: nothing
+            was made.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     descriptors: tuple[int, ...]
-    release: Callable[[], None]
+    release: Callable[[], None] | None
 
 
 class _Run:
@@ -170,13 +171,12 @@ class ProcessSandbox:
             setting = Setting(
                 cwd=self._disk.canonical(program.cwd),
                 network=network,
-                terminal=program.tty,
                 seccomp=descriptors.add_text("seccomp", filtering),
                 info=None if run is None else run.info,
             )
             options = process_arguments(plan, setting, descriptors.add_empty_file)
             argv = _arguments(bwrap, options, program, descriptors)
-            release = _nothing_to_release if run is None else run.release
+            release = None if run is None else run.release
             yield ProcessLaunch(argv, self._environment, descriptors.numbers_here, release)
 
     @contextlib.contextmanager
@@ -209,32 +209,16 @@ class ProcessSandbox:
             raise SandboxError(f"cannot plan the sandbox: {error.filename}: {error.strerror}") from error
 
 
-def settable(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that a program would find by name; `A=B` with the value C is A with the value B=C."""
-    found: dict[str, str] = {}
-    for name, value in environment.items():
-        if not name or name.startswith("="):
-            continue  # nothing can ask for it, and bubblewrap cannot set it
-        name, assigned, rest = name.partition("=")
-        found.setdefault(name, f"{rest}={value}" if assigned else value)
-    return found
-
-
 def _has_network(context: said.SandboxContext) -> bool:
     return isinstance(context.permissions, said.Disabled) or context.permissions.network == "enabled"
 
 
-def _nothing_to_release() -> None:
-    """Release what needed nothing on the disk."""
-
-
 def _arguments(bwrap: Bwrap, options: list[str], program: Program, descriptors: Descriptors) -> tuple[str, ...]:
     """Write bubblewrap's command line: which descriptor has its options, and what it runs inside."""
-    environment = settable(program.environment)
     inside = program.argv
-    setting = variables(environment)
+    setting = variables(program.environment)
     if _needs_stage(program) or len(options) + len(setting) + len(inside) > _MOST_OPTIONS:
-        inside = (*_STAGE, str(descriptors.add_text("program", _for_stage(program, environment))))
+        inside = (*_STAGE, str(descriptors.add_text("program", _for_stage(program))))
         setting = []  # the stage brings them; until then none of them has an effect
     if len(options) > _MOST_OPTIONS or len(descriptors.numbers_here) > MOST_DESCRIPTORS:
         raise UnenforceablePolicy(
@@ -251,9 +235,7 @@ def _needs_stage(program: Program) -> bool:
     return program.tty or program.arg0 is not None
 
 
-def _for_stage(program: Program, environment: Mapping[str, str]) -> bytes:
-    name = program.argv[0] if program.arg0 is None else program.arg0
-    executed = name if program.tty else program.argv[0]
-    argv = (name, *program.argv[1:])
-    pairs = (f"{name}={value}" for name, value in environment.items())
-    return nul_separated([stage.TERMINAL if program.tty else "", executed, str(len(argv)), *argv, *pairs])
+def _for_stage(program: Program) -> bytes:
+    argv = (program.argv[0] if program.arg0 is None else program.arg0, *program.argv[1:])
+    pairs = (f"{name}={value}" for name, value in program.environment.items())
+    return nul_separated([stage.TERMINAL if program.tty else "", program.argv[0], str(len(argv)), *argv, *pairs])

@@ -1,7 +1,7 @@
 """The last step before some sandboxed programs: it runs inside, takes the terminal, and becomes the program.
 
-Needed where bubblewrap cannot do it: the terminal must belong to the program's own process group (otherwise ^C ends
-bubblewrap, which is in the same group, and with it everything), a program may want another name than its file's
+Needed where bubblewrap cannot do it: a terminal must be the controlling one of a session that the program leads (with
+bubblewrap in it, ^C would end bubblewrap and with it everything), a program may want another name than its file's
 (older bubblewraps have no --argv0), and bubblewrap takes 9,000 arguments, the environment among them.
 
 Run as `python -I -S stage.py N`: N is a descriptor with NUL-separated bytes: `terminal` or nothing, the program, the
@@ -27,15 +27,6 @@ NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
 _DEFAULT_PATH = b"/bin:/usr/bin"  # the C library's own, where PATH is not set
-
-
-def take_terminal() -> None:
-    """Make the terminal belong to this process, in a group of its own."""
-    os.setpgid(0, 0)
-    # A group that does not have the terminal is stopped when it takes it, unless it ignores the warning.
-    _signal.signal(_signal.SIGTTOU, _signal.SIG_IGN)
-    os.tcsetpgrp(0, os.getpid())
-    _signal.signal(_signal.SIGTTOU, _signal.SIG_DFL)
 
 
 def execute(program: bytes, argv: list[bytes], environment: dict[bytes, bytes]) -> NoReturn:
@@ -67,9 +58,9 @@ def main() -> int:
     # bubblewrap tells the working folder; nothing else of the environment it gave is the program's.
     environment = {b"PWD": os.environb[b"PWD"]} if b"PWD" in os.environb else {}
     environment = dict(variable.split(b"=", 1) for variable in variables) | environment
-    if terminal.decode() == TERMINAL:
-        take_terminal()
     try:
+        if terminal.decode() == TERMINAL:
+            os.login_tty(0)  # a session of its own, and stdin's terminal as the controlling one
         execute(program, argv, environment)
     except OSError as error:
         os.write(2, program + b": " + os.strerror(error.errno or 0).encode() + b"\n")

@@ -154,7 +154,8 @@ def running(
         yield started
     finally:
         started.close()
-        launch.release()
+        if launch.release is not None:
+            launch.release()
 
 
 @dataclass(frozen=True)
@@ -184,9 +185,8 @@ def _spawn(
         terminal, other = os.openpty()
         ends, theirs = [terminal], [other]
         streams: list[tuple[Any, ...]] = [
-            (os.POSIX_SPAWN_OPEN, 0, os.ttyname(other), os.O_RDWR, 0),  # the controlling one of the new session
-            (os.POSIX_SPAWN_DUP2, 0, 1),
-            (os.POSIX_SPAWN_DUP2, 0, 2),
+            (os.POSIX_SPAWN_DUP2, other, number)
+            for number in (0, 1, 2)  # nobody's controlling one, as it is not opened
         ]
     else:
         (out, their_out), (err, their_err) = os.pipe(), os.pipe()
