@@ -33,9 +33,9 @@ def child_environment(server: Mapping[str, str], policy: EnvPolicy | None, env: 
         policy: How they are inherited; None: not at all.
         env: The caller's.
     """
-    made = {**({} if policy is None else _inherited(server, policy)), **env}
+    made = _sayable({**({} if policy is None else _inherited(server, policy)), **env})
     made.pop(_NEVER, None)
-    return _sayable(made)
+    return made
 
 
 def _inherited(server: Mapping[str, str], policy: EnvPolicy) -> dict[str, str]:
@@ -65,6 +65,6 @@ def _sayable(variables: dict[str, str]) -> dict[str, str]:
     Differs: an empty name is left out, because no program can ask for it.
     """
     if all(name and "=" not in name for name in variables):
-        return variables
+        return dict(variables)
     split = [f"{name}={value}".partition("=") for name, value in sorted(variables.items())]
     return {name: value for name, _, value in split if name}
