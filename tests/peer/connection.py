@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Sequence
-from typing import Final, TypeAlias
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import InvalidHandshake
 
 from . import events, http
+from .calls import ANSWER_S, CLOSED, GONE, SILENT, Calls
 from .cases import (
-    Absent,
     Await,
     Call,
     Connect,
@@ -33,29 +32,12 @@ from .cases import (
 )
 from .disk import fill
 
-CLOSED: Final = "closed"
-SILENT: Final = "silent"
-_ANSWER_S = 8.0
 _TOLD_S = 15.0  # how long a process may take to say what is waited for
 _LATE_S = 0.03  # how long to look for an answer that comes after the sentinel's
-_RETRY_S = 2.0
-# AttributeError: websockets aborts a transport that asyncio has let go of while its buffer ran empty (CPython 3.11).
-_GONE = (ConnectionClosed, AttributeError)
-
-Address: TypeAlias = tuple[str, int]
 
 
-class Client:
+class Client(Calls):
     """Connections of one case, the last one current. Call `close` when done."""
-
-    def __init__(self, address: Address) -> None:
-        self.places: dict[str, str] = {}
-        self.broken = False
-        self._address = address
-        self._open: list[ClientConnection] = []
-        self._told: dict[ClientConnection, list[Json]] = {}
-        self._started: set[str] = set()
-        self._calls = 0
 
     async def open(self, handshake: Handshake) -> None:
         """Connect; when that fails the client is broken and every step's answer is `closed`."""
@@ -67,7 +49,7 @@ class Client:
         if handshake != "none":
             await self.take(Call("initialize", {"clientName": "peer"}))
         if handshake == "full":
-            with contextlib.suppress(*_GONE):
+            with contextlib.suppress(*GONE):
                 await self._open[-1].send('{"method":"initialized"}')
 
     async def close(self) -> None:
@@ -107,54 +89,10 @@ class Client:
                 await _cut(connection)
                 return [CLOSED]
 
-    async def _connect(self) -> None:
-        host, port = self._address
-        connection = await connect(
-            f"ws://{host}:{port}",
-            compression=None,
-            max_size=None,
-            max_queue=None,
-            ping_interval=None,
-            close_timeout=2,
-            open_timeout=15,
-            proxy=None,
-        )
-        self._open.append(connection)
-        self._told[connection] = []
-
-    async def _call(self, step: Call) -> list[Json]:
-        deadline = asyncio.get_running_loop().time() + _RETRY_S
-        while True:
-            answers = await self._call_once(step)
-            retry = step.retry_on is not None and any(_code(answer) == step.retry_on for answer in answers)
-            if not retry or asyncio.get_running_loop().time() > deadline:
-                return answers
-            await asyncio.sleep(0.02)
-
-    async def _call_once(self, step: Call) -> list[Json]:
-        answers = await self._until(self._request(step), self._calls)
-        for answer in answers:
-            if isinstance(answer, dict) and answer.get("id") == self._calls:
-                answer["id"] = "<id>"
-                self._note_start(step, answer)
-        return answers
-
-    def _note_start(self, call: Call, answer: Json) -> None:
-        done = isinstance(answer, dict) and "result" in answer
-        if done and call.method == "process/start" and isinstance(call.params, dict):
-            self._started.add(fill(str(call.params.get("processId")), self.places))
-
-    def _request(self, step: Call | Post) -> str:
-        self._calls += 1
-        request: Params = {"id": self._calls, "method": step.method}
-        if not isinstance(step.params, Absent):
-            request["params"] = step.params
-        return fill(json.dumps(request), self.places)
-
     async def _post(self, step: Post) -> list[Json]:
         try:
             await self._open[-1].send(self._request(step))
-        except _GONE:
+        except GONE:
             self.broken = True
             return [CLOSED]
         return []
@@ -171,7 +109,7 @@ class Client:
                 while len(answers) < len(numbers):
                     answer = await self._receive(connection)
                     answers[answer.get("id") if isinstance(answer, dict) else None] = answer
-        except _GONE:
+        except GONE:
             self.broken = True
         except TimeoutError:
             pass
@@ -179,24 +117,6 @@ class Client:
         for call, answer in zip(step.calls, found, strict=True):
             self._note_start(call, answer)
         return [{**answer, "id": "<id>"} if isinstance(answer, dict) else answer for answer in found]
-
-    async def _until(self, data: str, request_id: Json) -> list[Json]:
-        """Send a request and collect up to its answer; a parse error (id -1) is one, too."""
-        connection, answers = self._open[-1], list[Json]()
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                await connection.send(data)
-                while True:
-                    answer = await self._receive(connection)
-                    answers.append(answer)
-                    if isinstance(answer, dict) and answer.get("id") in (request_id, -1):
-                        return answers
-        except _GONE:
-            answers.append(CLOSED)
-        except TimeoutError:
-            answers.append(SILENT)
-        self.broken = True
-        return answers
 
     async def _send(self, step: Send | Wire) -> list[Json]:
         """Send frames, then a request of our own: what comes up to its answer belongs to the frames."""
@@ -210,7 +130,7 @@ class Client:
                 await connection.send(_frames(step, self.places))
             call = {"id": sentinel, "method": "fs/getMetadata", "params": {"path": "file:///"}}
             await connection.send(json.dumps(call))
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(ANSWER_S):
                 while not (
                     isinstance(answer := await self._receive(connection), dict) and answer.get("id") == sentinel
                 ):
@@ -219,7 +139,7 @@ class Client:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LATE_S):
                         answers.append(await self._receive(connection))
-        except _GONE:
+        except GONE:
             answers.append(CLOSED)
             self.broken = True
         except TimeoutError:
@@ -239,7 +159,7 @@ class Client:
                 while not _enough(step, events.of_process(told, process)):
                     if events.is_notice(message := await self._next(connection)):
                         told.append(message)
-        except _GONE:
+        except GONE:
             self.broken = True
             return [CLOSED]
         except TimeoutError:
@@ -275,26 +195,11 @@ class Client:
                 await self._call_once(Call("process/terminate", {"processId": process}))
         self._started.clear()
 
-    async def _receive(self, connection: ClientConnection) -> Json:
-        """Give the next message that is no notice of a process: those may come between any two, and are kept."""
-        while events.is_notice(message := await self._next(connection)):
-            self._told[connection].append(message)
-        return message
-
-    async def _next(self, connection: ClientConnection) -> Json:
-        data = await connection.recv()
-        if isinstance(data, bytes):
-            return "binary frame"
-        answer: Json = json.loads(data)
-        if isinstance(answer, dict) and isinstance(result := answer.get("result"), dict) and "sessionId" in result:
-            self.places["${SESSION}"] = str(result["sessionId"])
-        return answer
-
     async def _ping(self, payload: bytes) -> list[Json]:
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(ANSWER_S):
                 await (await self._open[-1].ping(payload))
-        except (*_GONE, TimeoutError):
+        except (*GONE, TimeoutError):
             self.broken = True
             return [CLOSED]
         return ["pong"]
@@ -323,15 +228,10 @@ def _frames(step: Send, places: dict[str, str]) -> str | bytes | list[str] | lis
     return [part for part in data if isinstance(part, str)] or [part for part in data if isinstance(part, bytes)]
 
 
-def _code(answer: Json) -> Json:
-    error = answer.get("error") if isinstance(answer, dict) else None
-    return error.get("code") if isinstance(error, dict) else None
-
-
 async def _cut(connection: ClientConnection) -> None:
     """End TCP at once; no close frame, no waiting for the other side."""
     if not connection.transport.is_closing():
         connection.transport.abort()
-    with contextlib.suppress(*_GONE, TimeoutError):
+    with contextlib.suppress(*GONE, TimeoutError):
         async with asyncio.timeout(2):
             await connection.wait_closed()

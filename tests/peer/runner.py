@@ -11,8 +11,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from . import disk, normal
+from .calls import CLOSED, Address
 from .cases import Call, Case, Connect, Json, Step
-from .connection import CLOSED, Address, Client
+from .connection import Client
 from .launch import running
 
 _SLASH_TMP = Path("/tmp")
