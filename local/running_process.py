@@ -94,7 +94,7 @@ class RunningProcess:
         self._writing = asyncio.Lock()
         self._written: OrderedDict[str, None] = OrderedDict()
         self._refused = False
-        self._tail = b""
+        self._tails: dict[Stream | None, bytes] = {}  # of each stream, and of all together
         log.on_room = self._pace
 
     # -- life
@@ -153,7 +153,7 @@ class RunningProcess:
             self._close_when_over()
             return 0
         stream = self._outputs[descriptor]
-        self._look_for_refusal(data)
+        self._look_for_refusal(stream, data)
         for follower in self._followers:
             follower.behind += len(data)
         self._log.append(stream, data)
@@ -172,13 +172,14 @@ class RunningProcess:
             else:
                 self._loop.remove_reader(descriptor)
 
-    def _look_for_refusal(self, data: bytes) -> None:
-        """Look in all of its output, in the order of the numbers, whichever stream it came by."""
+    def _look_for_refusal(self, stream: Stream, data: bytes) -> None:
+        """Look in what came by its stream, and in all that came, in the order of the numbers."""
         if self.sandbox_type == "none" or self._refused:
             return
-        text = self._tail + data
-        self._refused = _REFUSALS.search(text) is not None
-        self._tail = text[-_REFUSAL_BYTES:]
+        for source in (stream, None):
+            text = self._tails.get(source, b"") + data
+            self._refused |= _REFUSALS.search(text) is not None
+            self._tails[source] = text[-_REFUSAL_BYTES:]
 
     def _close_output(self, descriptor: int) -> None:
         self._loop.remove_reader(descriptor)

@@ -119,11 +119,11 @@ class ReadParams(Wire):
 
 
 class OutputChunk(Wire):
-    """One piece of output. `chunk` is base64 on the wire."""
+    """One piece of output."""
 
     seq: int
     stream: Stream
-    chunk: bytes
+    chunk: Base64
 
 
 class ReadResult(Wire):
@@ -171,7 +171,7 @@ class OutputNotice(Wire):
     process_id: str
     seq: int
     stream: Stream
-    chunk: bytes
+    chunk: Base64
 
 
 class ExitedNotice(Wire):

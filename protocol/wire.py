@@ -10,8 +10,9 @@ import re
 from typing import Any, TypeVar, dataclass_transform
 
 import msgspec
+import pybase64
 
-from .base64_text import Base64Error, from_base64, to_base64
+from .base64_text import Base64Error, from_base64
 from .errors import INVALID_PARAMS, WireError
 from .path_uri import PathUri, PathUriError
 
@@ -25,7 +26,10 @@ class InvalidMember(ValueError):
 
 
 class Base64(bytes):
-    """Bytes that come as base64, read strictly: a text that is none is told where it goes wrong."""
+    """Bytes that are base64 on the wire, read strictly: a text that is none is told where it goes wrong.
+
+    Members of this type cost a tenth of what `bytes` would (decision 10); what a process says is such a member.
+    """
 
 
 _MISSING = re.compile(r"Object missing required field (`[^`]*`)")
@@ -65,7 +69,7 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, PathUri):
         return str(value)
     if isinstance(value, Base64):
-        return to_base64(value)
+        return msgspec.Raw(b'"' + pybase64.b64encode(value) + b'"')
     raise NotImplementedError(f"no wire form for {type(value).__name__}")
 
 
@@ -80,11 +84,21 @@ def _from_json(kind: type, value: Any) -> Any:
     if kind is Base64:
         if not isinstance(value, str):
             raise InvalidMember(f"invalid type: expected a string of base64, got {type(value).__name__}")
-        try:
-            return Base64(from_base64(value))
-        except Base64Error as error:
-            raise InvalidMember(str(error)) from None
+        return _from_base64(value)
     raise NotImplementedError(f"no wire form for {kind.__name__}")
+
+
+def _from_base64(text: str) -> Base64:
+    try:
+        # A text that ends in padding may hold bits that no byte has: the other way looks for them.
+        if not text.endswith("="):
+            return Base64(pybase64.b64decode(text, validate=True))
+    except ValueError:
+        pass  # the other way says why
+    try:
+        return Base64(from_base64(text))
+    except Base64Error as error:
+        raise InvalidMember(str(error)) from None
 
 
 def _explain(error: Exception) -> str:

@@ -12,6 +12,7 @@ from ..protocol import process as said
 from ..protocol.errors import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, WireError, os_error_text
 from ..protocol.filesystem import Empty
 from ..protocol.path_uri import ForeignPathError
+from ..protocol.wire import Base64
 from ..rpc.router import Pool, Router
 from .process_table import ProcessTable
 
@@ -53,7 +54,7 @@ class ProcessHandlers:
             # A client that resumes asks once, and takes what comes after `nextSeq` from notifications.
             table.has_read(params.process_id, found)
         return said.ReadResult(
-            chunks=[said.OutputChunk(seq=seq, stream=stream, chunk=data) for seq, stream, data in found.chunks],
+            chunks=[said.OutputChunk(seq=seq, stream=stream, chunk=Base64(data)) for seq, stream, data in found.chunks],
             next_seq=found.next_seq,
             exited=found.exit_code is not None,
             exit_code=found.exit_code,

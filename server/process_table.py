@@ -22,7 +22,7 @@ from ..environment.process import Closed, Command, Event, Exited, Output, Proces
 from ..protocol import process as said
 from ..protocol.errors import INVALID_REQUEST, WireError
 from ..protocol.methods import Notice
-from ..protocol.wire import U64_MAX, Wire
+from ..protocol.wire import U64_MAX, Base64, Wire
 
 RETENTION_S = 80.0
 # The real client reads what it missed right after it has resumed. What it is told before it has taken that in it holds
@@ -215,7 +215,7 @@ async def _tell_events(
 def _notification(identifier: str, event: Event) -> tuple[Notice[Any], Wire]:
     match event:
         case Output(seq, stream, data):
-            return said.OUTPUT, said.OutputNotice(process_id=identifier, seq=seq, stream=stream, chunk=data)
+            return said.OUTPUT, said.OutputNotice(process_id=identifier, seq=seq, stream=stream, chunk=Base64(data))
         case Exited(seq, code, denied):
             return said.EXITED, said.ExitedNotice(process_id=identifier, seq=seq, exit_code=code, sandbox_denied=denied)
         case Closed(seq):
