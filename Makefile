@@ -21,7 +21,7 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	@$(BIN)/mypy
 	@cd tests && ../$(BIN)/mypy --config-file ../pyproject.toml $(TEST_MODULES)
-	@$(BIN)/mypy examples/demo.py bench/round_trips.py
+	@$(BIN)/mypy examples/demo.py bench/round_trips.py bench/processes.py
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 # The reference server and ours, over the same corpus. Needs npm, to fetch the reference; its folders must not lie below

@@ -165,7 +165,7 @@ class ProcessSandbox:
         host = Host(tmpdir=program.environment.get("TMPDIR"), cwd=program.cwd)
         policy = decide(context, host, PROCESSES)
         network = _has_network(context)
-        filtering = seccomp.packed(seccomp.instructions(os.uname().machine, network=network))
+        filtering = seccomp.packed_for(os.uname().machine, network=network)
         bwrap = self._search.find(policy)
         with Descriptors() as descriptors, self._laid_out(policy, descriptors) as (plan, run):
             setting = Setting(

@@ -16,6 +16,7 @@ datagram sockets and `sendto` with an address are refused. The user's keyrings a
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -142,6 +143,12 @@ class _Jump(NamedTuple):
 
 
 _Line = _Statement | _Jump | str  # a string is a label
+
+
+@functools.cache
+def packed_for(machine: str, *, network: bool) -> bytes:
+    """Return `instructions`, packed; there are two filters on a machine, and they do not change."""
+    return packed(instructions(machine, network=network))
 
 
 def instructions(machine: str, *, network: bool) -> list[Instruction]:
