@@ -10,6 +10,7 @@ from .cases import Json
 
 _TIMES = ("createdAtMs", "modifiedAtMs")
 _PANIC = re.compile(r"thread 'main' \([0-9]+\)")
+_IGNORED = re.compile(r"(SigIgn:\t)([0-9a-f]{16})")
 _PEER = re.compile(r"\b127\.0\.0\.1:[0-9]+")
 
 
@@ -39,10 +40,16 @@ def shape(value: Json) -> Json:
     return type(value).__name__
 
 
+def _without_c_library(ignored: re.Match[str]) -> str:
+    """Signals 32 and 33 are the C library's own; glibc's `posix_spawn` leaves them ignored."""
+    return f"{ignored[1]}{int(ignored[2], 16) & ~0x1_8000_0000:016x}"
+
+
 def _text(text: str, places: dict[str, str]) -> str:
     for key, place in places.items():
         if place:
             text = text.replace(place, key)
+    text = _IGNORED.sub(_without_c_library, text)
     return _PANIC.sub("thread 'main' (<pid>)", _PEER.sub("<peer>", text))
 
 

@@ -22,6 +22,11 @@ _BOTH_NAMES = Differs(
 )  # fmt: skip
 _NOT_HTTP = Differs("decision 3: what is no plain GET or HEAD is dropped", (_CLOSED, SAME))
 _LINK = Differs("a rule through a link that the sandbox could change is refused", (Accept(-32603, "cannot enforce"),))
+_NETWORK_ALONE = Differs(
+    "a restricted network without restricted files is refused for a process, so far",
+    (Accept(-32603, "cannot enforce a restricted network"), Accept(contains="it was not started"),
+     Accept(result={"status": "unknownProcess"})),
+)  # fmt: skip
 _LONG = Differs("a path URI has a limit", (Accept(-32602, "16384 characters at most"),))
 
 
@@ -71,6 +76,15 @@ _ON_PURPOSE: Mapping[str, _Whole] = {
     "sandbox, slash_tmp read alone: short changes": _Whole(_LOST),
     "sandbox, a symlinked read root: short *": _Whole(_BOTH_NAMES),
     "sandbox, a symlinked writable root, restricted: short *": _Whole(_BOTH_NAMES, disk="any"),
+    **{
+        f"{case}{box}, {mode}{rest}": _Whole(_NETWORK_ALONE, disk="kept")
+        for box in ("external", "unrestricted")
+        for mode in ("pipes", "a tty")
+        for case, rest in (("process in a sandbox, ", ": *"), ("denial: ", ""))
+    },
+    "child, pipes*: its parent-death signal": _Whole(
+        Differs("decision 7: the spawner ends what the server leaves", (Accept(but={"stdout": "0 0 1 0\n"}), SAME))
+    ),
     "a path of 4 MiB of slashes": _Whole(_LONG),
     "a path of 1 MiB": _Whole(_LONG),
 }
