@@ -23,6 +23,10 @@ NEEDED_OPTIONS = (
     "--unshare-user",
 )
 
+# What a process's bwrap must know besides. With --bind-fd a writable root is the directory that was planned, whatever
+# its path has come to mean meanwhile.
+PROCESS_OPTIONS = ("--bind-fd", "--disable-userns")
+
 # What bwrap takes at most, options and the program's own arguments together, when some come through --args.
 MOST_ARGUMENTS = 9_000
 
@@ -75,10 +79,10 @@ def arguments(plan: Plan, open_empty: OpenEmpty) -> list[str]:
         open_empty: Opens an empty file that bwrap will inherit, and returns its descriptor; called once
             for each hidden file. Keep the descriptors open until bwrap has started.
     """
-    return [*_BEFORE_HELPER, *_mounts(plan, open_empty), *_AFTER, "--"]
+    return [*_BEFORE_HELPER, *_mounts(plan, open_empty, {}), *_AFTER, "--"]
 
 
-def process_arguments(plan: Plan, setting: Setting, open_empty: OpenEmpty) -> list[str]:
+def process_arguments(plan: Plan, setting: Setting, open_empty: OpenEmpty, roots: Mapping[str, int]) -> list[str]:
     """Write a process's plan and setting as bwrap's options; no variable is set but those of `variables`.
 
     Not --as-pid-1: bubblewrap stays inside as the first process, and reaps for the program.
@@ -87,11 +91,13 @@ def process_arguments(plan: Plan, setting: Setting, open_empty: OpenEmpty) -> li
         plan: The mounts, in order.
         setting: Everything else.
         open_empty: See `arguments`.
+        roots: Numbers of the descriptors of what is mounted writable, by its path.
     """
     return [
         *_CONFINED,
+        "--disable-userns",  # inside one it would have all capabilities, and more of the kernel to try
         *(() if setting.network else (_NO_NETWORK,)),
-        *_mounts(plan, open_empty),
+        *_mounts(plan, open_empty, roots),
         *("--chdir", setting.cwd),  # without it bwrap would go to HOME or / where the folder is not visible
         *_AFTER,
         *("--seccomp", str(setting.seccomp)),
@@ -105,11 +111,11 @@ def variables(environment: Mapping[str, str]) -> list[str]:
     return [word for name, value in environment.items() for word in ("--setenv", name, value)]
 
 
-def _mounts(plan: Plan, open_empty: OpenEmpty) -> list[str]:
-    return [argument for mount in plan.mounts for argument in _mount(mount, open_empty)]
+def _mounts(plan: Plan, open_empty: OpenEmpty, roots: Mapping[str, int]) -> list[str]:
+    return [argument for mount in plan.mounts for argument in _mount(mount, open_empty, roots)]
 
 
-def _mount(mount: Mount, open_empty: OpenEmpty) -> Iterator[str]:
+def _mount(mount: Mount, open_empty: OpenEmpty, roots: Mapping[str, int]) -> Iterator[str]:
     path = mount.path
     match mount.op:
         case Op.EMPTY:
@@ -120,6 +126,8 @@ def _mount(mount: Mount, open_empty: OpenEmpty) -> Iterator[str]:
             yield from ("--proc", path)
         case Op.READ:
             yield from ("--ro-bind", path, path)
+        case Op.WRITE if path in roots:
+            yield from ("--bind-fd", str(roots[path]), path)
         case Op.WRITE:
             yield from ("--bind", path, path)
         case Op.LINK:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from ..protocol import sandbox as said
 from . import seccomp, stage
 from .allowlist import helper_environment
-from .bwrap import MOST_ARGUMENTS, Setting, process_arguments, variables
+from .bwrap import MOST_ARGUMENTS, PROCESS_OPTIONS, Setting, process_arguments, variables
 from .departure import Departure
 from .descriptors import Descriptors, nul_separated
 from .disk import Disk, RealDisk
@@ -32,6 +32,7 @@ from .plan import Plan, Runtime
 from .planner import make_plan
 from .policy import PROCESSES, Host, Policy, decide, way
 from .register import Lease, Register, register_folder
+from .roots import open_roots
 from .search import Bwrap, BwrapSearch
 
 # One message between processes carries 253; the spawner's carry the standard streams as well.
@@ -162,44 +163,51 @@ class ProcessSandbox:
             SandboxError: see `policy.decide`, `search.find`, `planner.make_plan`, `register.lease` and
                 `seccomp.instructions`.
         """
+        self._register.ensure()
         host = Host(tmpdir=program.environment.get("TMPDIR"), cwd=program.cwd)
         policy = decide(context, host, PROCESSES)
         network = _has_network(context)
         filtering = seccomp.packed_for(os.uname().machine, network=network)
-        bwrap = self._search.find(policy)
-        with Descriptors() as descriptors, self._laid_out(policy, descriptors) as (plan, run):
+        bwrap = self._search.find(policy, PROCESS_OPTIONS)
+        with Descriptors() as descriptors, self._laid_out(policy, descriptors) as (plan, roots, run):
             setting = Setting(
                 cwd=self._disk.canonical(program.cwd),
                 network=network,
                 seccomp=descriptors.add_text("seccomp", filtering),
                 info=None if run is None else run.info,
             )
-            options = process_arguments(plan, setting, descriptors.add_empty_file)
+            options = process_arguments(plan, setting, descriptors.add_empty_file, roots)
             argv = _arguments(bwrap, options, program, descriptors)
             release = None if run is None else run.release
             yield ProcessLaunch(argv, self._environment, descriptors.numbers_here, release)
 
     @contextlib.contextmanager
-    def _laid_out(self, policy: Policy, descriptors: Descriptors) -> Generator[tuple[Plan, _Run | None]]:
-        """Plan, and make the mount points that the plan needs; they are given up when the block fails."""
-        plan, lease = self._leased(policy)
+    def _laid_out(
+        self, policy: Policy, descriptors: Descriptors
+    ) -> Generator[tuple[Plan, dict[str, int], _Run | None]]:
+        """Plan, open the writable roots, and make the mount points; those are given up when the block fails."""
+        plan, lease, opened = self._leased(policy)
+        roots = {path: descriptors.add(descriptor) for path, descriptor in opened.items()}
         if lease is None:
-            yield plan, None
+            yield plan, roots, None
             return
         run = _Run(lease, descriptors)
         try:
-            yield covered(plan, lease.points), run
+            yield covered(plan, lease.points), roots, run
         except BaseException:
             run.undo()
             raise
 
-    def _leased(self, policy: Policy) -> tuple[Plan, Lease | None]:
+    def _leased(self, policy: Policy) -> tuple[Plan, Lease | None, dict[str, int]]:
         if all(rule.access != "write" for rule in policy.rules):
-            return self._plan(policy, self._disk), None  # nothing can come into being
+            return self._plan(policy, self._disk), None, {}  # nothing can come into being
         for _ in range(_ATTEMPTS):
             plan = self._plan(policy, WithoutMountPoints(self._disk, self._register.known()))
-            with contextlib.suppress(Changed):
-                return plan, self._register.lease(plan)
+            with contextlib.suppress(Changed), contextlib.ExitStack() as opened:
+                roots = open_roots(plan, opened)
+                lease = self._register.lease(plan)
+                opened.pop_all()
+                return plan, lease, roots
         raise SandboxError("the sandbox cannot be planned: the folders it is made of keep changing; try again")
 
     def _plan(self, policy: Policy, disk: Disk) -> Plan:

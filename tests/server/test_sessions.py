@@ -273,6 +273,14 @@ class Peers:
         return peer, opened.session_id
 
 
+async def answered(peer: ClientPeer, params: ReadParams) -> object:
+    """Answer a reading as a connection does: wait, then read."""
+    route = peer.router.route(READ.name)
+    assert route.until is not None
+    await route.until(params)
+    return await route.handler(params)
+
+
 START_PARAMS = StartParams(process_id="a", argv=["program"], cwd=PathUri.from_native("/"), env={}, tty=False)
 
 
@@ -307,9 +315,7 @@ def test_a_long_poll_that_waited_while_its_session_was_resumed_elsewhere_is_refu
         peers = Peers()
         first, session = await peers.connect()
         await first.router.route(START.name).handler(START_PARAMS)
-        poll = asyncio.ensure_future(
-            first.router.route(READ.name).handler(ReadParams(process_id="a", after_seq=0, wait_ms=5000))
-        )
+        poll = asyncio.ensure_future(answered(first, ReadParams(process_id="a", after_seq=0, wait_ms=5000)))
         await settle()
         first.detach()
         second, _ = await peers.connect(session)
