@@ -41,6 +41,18 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
     return value
 
 
+def _spool_folder(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse a folder that takes no files (/proc, a full disk), rather than lose output there later."""
+    if value is not None:
+        import tempfile  # 6 ms that a start without the option need not wait
+
+        try:
+            tempfile.TemporaryFile(dir=value).close()
+        except OSError as error:
+            raise click.BadParameter(f"no file can be made in {value}: {error.strerror}", ctx, param) from None
+    return value
+
+
 @click.command("exec-server")
 @click.option(
     "--listen",
@@ -55,8 +67,8 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
     type=click.IntRange(min=1),
     default=CONCURRENT_REQUESTS,
     show_default=True,
-    help="Requests of one connection that run at once, for ordinary and for control requests each; what waits for a "
-    "process does not count. Further ones wait.",
+    help="Requests of one connection that run at once: at most so many ordinary ones, and as many control requests "
+    "(environment/*, signal, terminate); start, read and write of processes do not count. Further ones wait.",
 )
 @click.option(
     "--session-ttl",
@@ -65,7 +77,7 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
     default=SESSION_TTL_S,
     show_default=True,
     metavar="SECONDS",
-    help="How long a session without a connection can be resumed; its processes are killed then.",
+    help="How long a session without a connection can be resumed; after that it is gone and its processes are killed.",
 )
 @click.option(
     "--process-retention",
@@ -87,6 +99,7 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
 @click.option(
     "--spool-dir",
     type=click.Path(exists=True, file_okay=False, writable=True),
+    callback=_spool_folder,
     metavar="DIR",
     help="Where output is kept that does not stay in memory, in files without a name.  [default: /var/tmp, or the "
     "system's temporary folder]",

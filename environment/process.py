@@ -9,6 +9,7 @@ lost; while nobody does, it runs on, and what is beyond its budget is let go, th
 
 What a method may raise:
   * `FileNotFoundError`, `PermissionError`, any `OSError` with its errno: what the system said when it was started
+  * `StdinClosed`, of `write` alone: it has no stdin
   * `WireError`: it is nothing that can be started (-32602), or its sandbox was not there (-32603) or makes no sense
     (-32600, -32602)
   * `ConnectionError`, of a remote machine only: whether it was started is not known
@@ -49,7 +50,8 @@ class Command:
         env: Its variables; they win over whatever `env_policy` makes.
         env_policy: How it inherits the machine's variables; None: not at all.
         tty: Whether it gets a terminal, 24 rows and 80 columns, instead of pipes.
-        pipe_stdin: Whether it can be written to without a terminal; else its stdin is empty.
+        pipe_stdin: Whether it can be written to without a terminal; else its stdin is empty. It never ends: the
+            protocol knows no end of file.
         arg0: What it sees as its own name; with `tty` the program to run instead of the first of `argv`.
         sandbox: Where it may reach; None: wherever the machine's user may.
         enforce_managed_network: Whether it must not run without a managed proxy when it is sandboxed.
@@ -125,6 +127,9 @@ class Reading(NamedTuple):
 class StdinClosed(Exception):
     """There is no stdin to write to: it was started with neither `tty` nor `pipe_stdin`."""
 
+    def __init__(self) -> None:
+        super().__init__("it has no stdin: it was started with neither tty nor pipe_stdin")
+
 
 class Process(Protocol):
     """A process that was started. It runs on until it ends or is terminated, whoever forgets it."""
@@ -160,6 +165,8 @@ class Process(Protocol):
 
     async def write(self, data: bytes, write_id: str) -> None:
         """Queue bytes for its stdin, in the order of the calls; waits while too much is queued.
+
+        Use a new id for each write, and the same one only to repeat it, when its answer was lost.
 
         An id that was accepted before (of the last 4,096) is accepted again without effect. What is written to a
         process that has ended, or closed its stdin, is lost.
@@ -199,6 +206,9 @@ class Processes(Protocol):
 
     async def start(self, command: Command) -> Process:
         """Start a process; it has been executed when this returns.
+
+        Of a sandboxed one its bubblewrap has: what is wrong with the program comes as its stderr and exit code, and ^C
+        that is typed before it has its terminal is lost.
 
         When the caller is cancelled, whatever was started meanwhile is discarded.
         """

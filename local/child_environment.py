@@ -55,8 +55,19 @@ def _inherited(server: Mapping[str, str], policy: EnvPolicy) -> dict[str, str]:
 
 
 def _matcher(patterns: Iterable[str]) -> re.Pattern[str]:
-    whole = (re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".") for pattern in patterns)
-    return re.compile("|".join(whole) or r"(?!)", re.IGNORECASE | re.DOTALL)
+    return re.compile("|".join(map(_expression, patterns)) or r"(?!)", re.IGNORECASE | re.DOTALL)
+
+
+def _expression(pattern: str) -> str:
+    """Write a pattern as an expression that takes the first place for each part and never tries another.
+
+    With `.*` in between, a pattern of many stars would keep the server busy for ever.
+    """
+    first, *others = (re.escape(part).replace(r"\?", ".") for part in pattern.split("*"))
+    if not others:
+        return first
+    *middle, last = others
+    return first + "".join(f"(?>.*?{part})" for part in middle if part) + f".*{last}"
 
 
 def _sayable(variables: dict[str, str]) -> dict[str, str]:

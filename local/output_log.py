@@ -51,6 +51,7 @@ class OutputLog:
         self._recent: deque[Output] = deque()
         self._recent_cost = 0
         self._next_seq = 1
+        self._has_complained = False
         self._disk = asyncio.Lock()
         self._moving: asyncio.Task[None] | None = None
         self._news: asyncio.Future[None] | None = None
@@ -154,13 +155,27 @@ class OutputLog:
                     try:
                         await self._calls.run(partial(spool.append, block))
                     except OSError as error:
-                        logger.warning("output is let go, because it cannot be spooled: %s", error)
+                        self._complain(error)
+                    except RuntimeError:  # there can be no further thread; better a slow server than lost output
+                        self._append_here(spool, block)
                     for _ in block:
                         self._recent.popleft()
                 self._recent_cost -= cost
         finally:
             self._moving = None
             self.on_room()
+
+    def _append_here(self, spool: Spool, block: list[Output]) -> None:
+        try:
+            spool.append(block)
+        except OSError as error:
+            self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        """Say once a process that output is lost: there may be thousands of blocks."""
+        if not self._has_complained:
+            logger.warning("output is let go, because it cannot be spooled: %s", error)
+        self._has_complained = True
 
     def _oldest_block(self) -> tuple[list[Output], int]:
         block: list[Output] = []

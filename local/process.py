@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import stat
 import struct
@@ -32,6 +33,8 @@ from .program import find_program, folder_to_start_in
 from .running_process import Ends, RunningProcess
 from .spawn import Child, Spawner, SpawnFailed
 from .threads import BlockingCalls
+
+logger = logging.getLogger("codex_py.local")
 
 TERMINAL_ROWS, TERMINAL_COLUMNS = 24, 80
 
@@ -94,8 +97,11 @@ class LocalProcesses:
     def close(self) -> None:
         """Kill everything that was started and wait until it is gone, five seconds at most."""
         self._spawner.close()
-        for release in list(self._releases):
-            release()
+        try:
+            for release in list(self._releases):
+                release()
+        except (OSError, WireError) as error:
+            logger.warning("what sandboxes had on the disk could not be given up: %s", error)
 
     def _discard_started(self, starting: asyncio.Future[Process]) -> None:
         """Make an end of what was started after its caller had gone."""
@@ -180,9 +186,13 @@ class LocalProcesses:
         """Give up what a sandbox had on the disk before its end is told: whoever hears of it may remove the folder."""
 
         async def end(code: int | None) -> None:
-            await self._calls.run(release)
-            self._releases.discard(release)
-            process.exited(code)
+            try:
+                await self._calls.run(release)
+            except (OSError, WireError) as error:
+                logger.warning("what a sandbox had on the disk could not be given up: %s", error)
+            finally:
+                self._releases.discard(release)
+                process.exited(code)
 
         return lambda code: self._in_background(end(code))
 

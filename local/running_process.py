@@ -10,6 +10,7 @@ would behind a slow terminal.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 import signal
@@ -20,13 +21,14 @@ from typing import NamedTuple
 from ..environment.process import READ_LIMIT_BYTES, Closed, Event, Output, Reading, StdinClosed
 from ..protocol.process import SandboxType, Stream
 from .output_log import OutputLog
-from .spawn import GROUP, INSIDE, Spawner
+from .spawn import GROUP, INSIDE, WHOLE, Spawner
 from .stdin_queue import StdinQueue
 
 READ_BYTES = 64 * 1024
 # How far behind a follower may be before the process waits for it; well below what the log keeps in memory.
 LAG_BYTES = 256 * 1024
 REMEMBERED_WRITES = 4096
+_LONG_ID = 64
 UNKNOWN_EXIT_CODE = -1
 # What is still in the pipes at its exit is taken before the exit is told: a pipe holds 64 KiB, and 1 MiB at most.
 _LAST_BYTES = 1024 * 1024
@@ -251,12 +253,13 @@ class RunningProcess:
         if self._stdin is None:
             raise StdinClosed
         async with self._writing:
-            if write_id in self._written:
+            key = _short(write_id)
+            if key in self._written:
                 return
             if self._terminated:
                 raise OSError("failed to write to process stdin")
             await self._stdin.room()
-            self._written[write_id] = None
+            self._written[key] = None
             if len(self._written) > REMEMBERED_WRITES:
                 self._written.popitem(last=False)
             self._stdin.push(data)
@@ -275,7 +278,7 @@ class RunningProcess:
         if self._log.exited is not None or self._spawned is None:
             return False
         self._terminated = True
-        await self._spawner.signal(self._spawned, signal.SIGKILL)
+        await self._spawner.signal(self._spawned, signal.SIGKILL, WHOLE if self._is_confined else GROUP)
         return True
 
     async def wait_closed(self) -> None:
@@ -295,6 +298,13 @@ class RunningProcess:
             self._stdin.close()
         self._close_when_over()
         await self._log.discard()
+
+
+def _short(write_id: str) -> str:
+    """Return what is remembered of a write id: 4,096 of them must not add up, however long they are."""
+    return (
+        write_id if len(write_id) <= _LONG_ID else hashlib.sha256(write_id.encode("utf-8", "surrogatepass")).hexdigest()
+    )
 
 
 def _told(code: int | None) -> int:

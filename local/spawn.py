@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import spawner
-from .spawner import GROUP, INSIDE, messages, packed
+from .spawner import GROUP, INSIDE, WHOLE, messages, packed
 
-__all__ = ["GROUP", "INSIDE", "Child", "SpawnFailed", "Spawner", "SpawnerLost"]
+__all__ = ["GROUP", "INSIDE", "WHOLE", "Child", "SpawnFailed", "Spawner", "SpawnerLost"]
 
 SPAWNER_COMMAND = (sys.executable, "-I", "-S", spawner.__file__)
 _END_S = 5.0
@@ -146,9 +146,19 @@ class Spawner:
         Raises:
             OSError: the system said no; that it has ended already is fine.
         """
-        answer = await self._ask_about("signal", spawned, int(number), target)  # no enum can be marshalled
-        if answer.failure:
-            raise OSError(answer.failure, os.strerror(answer.failure))
+        asked = asyncio.ensure_future(self._ask_about("signal", spawned, int(number), target))  # no enum is marshalled
+        done, _ = await asyncio.wait((asked,), timeout=_STUCK_S)
+        if not done:
+            self._signal_directly(spawned, number)
+        elif asked.result().failure:
+            raise OSError(asked.result().failure, os.strerror(asked.result().failure))
+
+    def _signal_directly(self, spawned: int, number: int) -> None:
+        """Signal a group whose leader has not been told to have ended, because the spawner is stopped or stuck."""
+        pid = self._pids.get(spawned)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, number)
 
     async def forget(self, spawned: int) -> bool:
         """Say that nobody will ask about it again; return whether something is left of it, which can be swept."""
@@ -167,14 +177,13 @@ class Spawner:
             return
         if _has_ended(program, _STUCK_S):
             return
-        # A start keeps it from reading that the server is gone: the kernel waits to open the program, for a lease or a
-        # dead disk. It goes on once whoever was to execute that is killed.
-        for stat in spawner.all_processes():
-            if stat.parent == program.pid:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(stat.pid, signal.SIGKILL)
+        # Somebody has stopped it, or a start keeps it from reading that the server is gone: the kernel waits to open
+        # the program, for a lease or a dead disk. It goes on once whoever was to execute that is killed.
+        _kill_descendants(program.pid)
+        program.send_signal(signal.SIGCONT)
         if not _has_ended(program, _END_S - _STUCK_S):
             logger.warning("something that was started cannot be killed; it goes on without the server")
+            program.kill()
 
     # -- messages
 
@@ -285,6 +294,14 @@ def _has_ended(program: subprocess.Popen[bytes], wait_s: float) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
+
+
+def _kill_descendants(ancestor: int) -> None:
+    everybody = {stat.pid: stat for stat in spawner.all_processes()}
+    for stat in everybody.values():
+        if spawner.descends(stat, ancestor, everybody):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(stat.pid, signal.SIGKILL)
 
 
 async def _send_some(link: socket.socket, raw: bytes, descriptors: Sequence[int]) -> int:

@@ -50,7 +50,8 @@ _SIGNALS = tuple(number for number in range(1, signal.NSIG) if number not in (si
 
 # Whom a signal goes to, besides a process group by its number.
 GROUP = 0  # the process group that the spawned process leads
-INSIDE = -1  # the group in the sandbox that the spawned process, a bwrap, has made
+INSIDE = -1  # the program in the sandbox of the spawned process, which is a bwrap
+WHOLE = -2  # the spawned process, which is a bwrap, and whatever is in its sandbox
 
 
 class Stat(NamedTuple):
@@ -72,7 +73,7 @@ class Spawner:
         self._received: list[int] = []
         self._pids: dict[int, int] = {}  # leaders by the id of their spawn, as long as their number is theirs
         self._alive: dict[int, int] = {}  # the other way round, until they are reaped
-        self._terminals: set[int] = set()  # spawns that got one
+        self._spawned_as: dict[int, int] = {}  # the last spawn of every number, at most as many as there are pids
 
     def serve(self, child_ended: int) -> None:
         """Answer until the server is gone; `child_ended` is readable when there may be something to reap."""
@@ -172,9 +173,9 @@ class Spawner:
             os.chdir("/")  # no folder is kept busy
             for descriptor in given:
                 os.close(descriptor)
-        self._pids[identifier], self._alive[pid] = pid, identifier
-        if terminal:
-            self._terminals.add(identifier)
+        # A number that comes round again says that nothing is left of whom it was.
+        self._pids.pop(self._spawned_as.get(pid, 0), None)
+        self._pids[identifier], self._alive[pid], self._spawned_as[pid] = pid, identifier, identifier
         return step, 0, pid
 
     def _reap(self) -> None:
@@ -200,38 +201,38 @@ class Spawner:
         with contextlib.suppress(ProcessLookupError):
             if target > 0:
                 os.killpg(target, number)
-            elif target == INSIDE:
-                self._signal_inside(pid, number)
+            elif target == INSIDE and (begun := [init for init in _children(pid) if _children(init)]):
+                for init in begun:  # not the bwrap, whose death would be the death of all inside
+                    os.killpg(init, number)
+            elif target in (INSIDE, WHOLE):
+                self._end_sandbox(pid, number)
             elif self._alive.get(pid) == spawned:
                 os.killpg(pid, number)
 
-    def _signal_inside(self, pid: int, number: int) -> None:
-        """Signal the program in a sandbox without its bwrap, whose death would be the death of all inside."""
-        begun = [init for init in _children(pid) if _children(init)]
-        for init in begun:
-            os.killpg(init, number)
-        if not begun:  # there is no program yet, and none has to come
-            os.killpg(pid, number)
+    def _end_sandbox(self, pid: int, number: int) -> None:
+        """End a bwrap, and first what is inside: before it has set up, it would not notice that its bwrap is gone."""
+        os.killpg(pid, signal.SIGSTOP)  # it makes no further child
+        for child in _children(pid):
+            os.kill(child, signal.SIGKILL)
+        os.killpg(pid, number)
+        os.killpg(pid, signal.SIGCONT)
 
     def _forget(self, spawned: int) -> int:
         """Count what is left of it; where nothing is, its number means nothing any more."""
         left = len(self._left_of(spawned))
         if not left:
-            self._drop(spawned)
+            self._pids.pop(spawned, None)
         return left
 
     def _may_be_left(self, spawned: int) -> bool:
-        """Answer cheaply: most processes leave nothing behind, and to look through /proc takes milliseconds."""
+        """Answer cheaply: most processes leave nothing behind, and to look through /proc takes milliseconds.
+
+        Of what a leader leaves in its session, somebody has lost its parent, and so has become a child of ours.
+        """
         pid = self._pids.get(spawned)
         if pid is None or self._alive.get(pid, spawned) != spawned:
             return False
-        try:
-            os.killpg(pid, 0)
-        except ProcessLookupError:
-            return spawned in self._terminals  # a shell with job control has groups of other numbers in its session
-        except PermissionError:
-            return True
-        return True
+        return pid in self._alive or any(_session_of(child) == pid for child in _children(os.getpid()))
 
     def _sweep(self, asked: list[tuple[int, int]]) -> None:
         """Kill what was spawned and whatever is in its session; all at once, for each look through /proc takes long.
@@ -250,12 +251,8 @@ class Spawner:
         except OSError as error:
             failure = error.errno or errno.EIO
         for identifier, spawned in asked:
-            self._drop(spawned)
+            self._pids.pop(spawned, None)
             self._tell("done", identifier, failure, "sweep", 0)
-
-    def _drop(self, spawned: int) -> None:
-        self._pids.pop(spawned, None)
-        self._terminals.discard(spawned)
 
     def _left_of(self, *spawned: int) -> list[Stat]:
         """List who is in the sessions of what was spawned: descendants of ours, however its number is used today."""
@@ -264,7 +261,7 @@ class Spawner:
             return []
         everybody = {stat.pid: stat for stat in all_processes()}
         members = [stat for stat in everybody.values() if stat.session in sessions and stat.state not in "ZX"]
-        return [stat for stat in members if _descends(stat, os.getpid(), everybody)]
+        return [stat for stat in members if descends(stat, os.getpid(), everybody)]
 
     def end(self) -> None:
         """Kill every descendant and reap it. Those that ran below a killed one become ours, and are next."""
@@ -291,7 +288,8 @@ def _reap_all() -> None:
             pass
 
 
-def _descends(stat: Stat, ancestor: int, everybody: dict[int, Stat]) -> bool:
+def descends(stat: Stat, ancestor: int, everybody: dict[int, Stat]) -> bool:
+    """Whether a process is a child of another one, or a child's child, and so on."""
     parent = stat.parent
     while parent != ancestor and parent in everybody:
         parent = everybody[parent].parent
@@ -308,6 +306,13 @@ def _file_actions(terminal: str, given: list[int]) -> list[tuple[Any, ...]]:
     opened = (os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0)
     further = [(os.POSIX_SPAWN_DUP2, source, 3 + number) for number, source in enumerate(given)]
     return [opened, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2), *further]
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
 
 
 def _children(pid: int) -> list[int]:

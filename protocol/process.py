@@ -25,6 +25,7 @@ SandboxType = Literal["none", "linuxSeccomp", "macosSeatbelt", "windowsRestricte
 WriteStatus = Literal["accepted", "unknownProcess", "stdinClosed", "starting"]
 
 MAX_SCOPE_BYTES = 256
+MAX_ID_BYTES = 1024  # it comes with everything that the process says
 
 _GROUPS = "-".join(f"[0-9a-f]{{{digits}}}" for digits in (8, 4, 4, 4, 12))
 _UUID = re.compile(rf"[0-9a-f]{{32}}|{_GROUPS}|\{{{_GROUPS}\}}|(?-i:urn:uuid:){_GROUPS}", re.IGNORECASE)
@@ -97,6 +98,10 @@ class StartParams(Wire):
     enforce_managed_network: bool = False
     managed_network: ManagedNetwork | None = None
     network_proxy: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.process_id.encode()) > MAX_ID_BYTES:
+            raise InvalidMember(f"`processId` may have {MAX_ID_BYTES} bytes at most")
 
 
 class StartResult(Wire):

@@ -113,7 +113,12 @@ class Connection:
     def __init__(self, transport: Transport, peer: Peer, *, concurrent_requests: int = CONCURRENT_REQUESTS) -> None:
         self._transport = transport
         self._peer = peer
-        limits = {Pool.ORDINARY: concurrent_requests, Pool.CONTROL: concurrent_requests, Pool.WAITING: WAITING_REQUESTS}
+        limits = {
+            Pool.ORDINARY: concurrent_requests,
+            Pool.CONTROL: concurrent_requests,
+            Pool.WAITING: WAITING_REQUESTS,
+            Pool.READING: 1,
+        }
         self._pools = {pool: asyncio.Semaphore(limit) for pool, limit in limits.items()}
         self._tasks: set[asyncio.Task[None]] = set()
         self._held_bytes = 0  # of requests that are not answered yet, and of answers that are not sent yet
@@ -215,7 +220,7 @@ class Connection:
             await self._answer(request.id, route, params)
             return
         await self._wait_for_room(size)
-        task = asyncio.create_task(self._answer_in_turn(self._pools[route.pool], request.id, route, params))
+        task = asyncio.create_task(self._answer_in_turn(route.pool, request.id, route, params))
         self._tasks.add(task)
         self._held_bytes += size
         task.add_done_callback(lambda done: self._finished(done, size))
@@ -241,10 +246,15 @@ class Connection:
         finally:
             ended.cancel()
 
-    async def _answer_in_turn(
-        self, pool: asyncio.Semaphore, identifier: envelope.RequestId, route: Route, params: object
-    ) -> None:
-        async with pool:
+    async def _answer_in_turn(self, pool: Pool, identifier: envelope.RequestId, route: Route, params: object) -> None:
+        if route.until is not None:
+            try:
+                async with self._pools[Pool.WAITING]:
+                    await route.until(params)
+            except Exception as error:  # noqa: BLE001 - every error of a request is its answer
+                await self._send(envelope.failure(identifier, self._wire_error(error, route.method.name)))
+                return
+        async with self._pools[pool]:
             await self._answer(identifier, route, params)
 
     async def _answer(self, identifier: envelope.RequestId, route: Route, params: object) -> None:

@@ -33,6 +33,7 @@ class Pool(Enum):
     ORDINARY = "ordinary"
     CONTROL = "control"  # must come through whatever else is going on
     WAITING = "waiting"  # long polls, writes to who does not read, starts
+    READING = "reading"  # answers that may be large, one after the other: each is held in memory until it is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,13 @@ class Route:
 
     Attributes:
         pool: What it runs among; None: it is answered before the next message of the connection is looked at.
+        until: What is awaited first, among what waits.
     """
 
     method: Method[Any, Any]
     handler: Handler[Any, Any]
     pool: Pool | None
+    until: Handler[Any, None] | None = None
 
 
 class Router:
@@ -54,9 +57,16 @@ class Router:
     def __init__(self) -> None:
         self._routes: dict[str, Route] = {}
 
-    def add(self, method: Method[P, R], handler: Handler[P, R], *, pool: Pool | None = Pool.ORDINARY) -> None:
-        """Answer `method` with `handler`, which may raise any exception `protocol.errors` knows."""
-        self._routes[method.name] = Route(method, handler, pool)
+    def add(
+        self,
+        method: Method[P, R],
+        handler: Handler[P, R],
+        *,
+        pool: Pool | None = Pool.ORDINARY,
+        until: Handler[P, None] | None = None,
+    ) -> None:
+        """Answer `method` with `handler`, which, like `until`, may raise any exception `protocol.errors` knows."""
+        self._routes[method.name] = Route(method, handler, pool, until)
 
     def route(self, name: str) -> Route:
         """Find the route of a method.

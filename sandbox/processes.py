@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import posixpath
 import sys
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from .descriptors import Descriptors, nul_separated
 from .disk import Disk, RealDisk
 from .errors import SandboxError, UnenforceablePolicy
 from .mount_points import Changed, WithoutMountPoints, covered
-from .plan import Plan, Runtime
+from .plan import Plan, Runtime, covers
 from .planner import make_plan
 from .policy import PROCESSES, Host, Policy, decide, way
 from .register import Lease, Register, register_folder
@@ -37,6 +38,7 @@ from .search import Bwrap, BwrapSearch
 
 # One message between processes carries 253; the spawner's carry the standard streams as well.
 MOST_DESCRIPTORS = 240
+_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - what a policy may mean
 _ATTEMPTS = 5
 _DEPARTURE_S = 5.0
 _MOST_OPTIONS = MOST_ARGUMENTS - 20  # bubblewrap's own name, what leads to the options, and the stage
@@ -164,7 +166,7 @@ class ProcessSandbox:
                 `seccomp.instructions`.
         """
         self._register.ensure()
-        host = Host(tmpdir=program.environment.get("TMPDIR"), cwd=program.cwd)
+        host = Host(tmpdir=self._temporary(program), cwd=program.cwd)
         policy = decide(context, host, PROCESSES)
         network = _has_network(context)
         filtering = seccomp.packed_for(os.uname().machine, network=network)
@@ -180,6 +182,20 @@ class ProcessSandbox:
             argv = _arguments(bwrap, options, program, descriptors)
             release = None if run is None else run.release
             yield ProcessLaunch(argv, self._environment, descriptors.numbers_here, release)
+
+    def _temporary(self, program: Program) -> str | None:
+        """Return the program's TMPDIR where it may be one: a variable must not choose what can be written.
+
+        That is the server's own TMPDIR, /tmp and /var/tmp, and what lies below them.
+        """
+        given = program.environment.get("TMPDIR", "")
+        if not given.startswith("/"):
+            return None
+        path = posixpath.normpath(given)
+        folders = [folder for folder in (self._environment.get("TMPDIR"), *_TEMPORARY) if folder]
+        named = any(covers(posixpath.normpath(folder), path) for folder in folders)
+        real = any(covers(self._disk.canonical(folder), self._disk.canonical(path)) for folder in folders)
+        return path if named and real else None
 
     @contextlib.contextmanager
     def _laid_out(

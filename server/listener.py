@@ -39,7 +39,7 @@ class Listener:
 
     Args:
         environment: The machine that is offered.
-        concurrent_requests: How many requests of one connection run at once; further ones wait unread.
+        concurrent_requests: How many requests of one connection run at once; further ones wait their turn.
         session_ttl_s: How long a session without a connection can be resumed.
         process_retention_s: How long a process that has closed is known.
         clock: Seconds that only grow; sessions expire by it.

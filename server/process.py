@@ -22,7 +22,7 @@ def add_routes(router: Router, table: Callable[[], ProcessTable]) -> None:
     handlers = ProcessHandlers(table)
     # Like the others, so that none of them is ahead of the start of the process that it is about.
     router.add(said.START, handlers.start, pool=Pool.WAITING)
-    router.add(said.READ, handlers.read, pool=Pool.WAITING)
+    router.add(said.READ, handlers.read, pool=Pool.READING, until=handlers.until_readable)
     router.add(said.WRITE, handlers.write, pool=Pool.WAITING)
     router.add(said.SIGNAL, handlers.signal, pool=Pool.CONTROL)
     router.add(said.TERMINATE, handlers.terminate, pool=Pool.CONTROL)
@@ -44,12 +44,16 @@ class ProcessHandlers:
             raise WireError(INTERNAL_ERROR, text) from error
         return said.StartResult(process_id=params.process_id, sandbox_type=process.sandbox_type)
 
+    async def until_readable(self, params: said.ReadParams) -> None:
+        """Wait for what a reading waits for, without what it reads."""
+        process = await self._known(params.process_id)
+        if params.wait_ms:
+            await process.read(after_seq=params.after_seq or 0, max_bytes=0, wait_s=params.wait_ms / 1000)
+
     async def read(self, params: said.ReadParams) -> said.ReadResult:
         process = await self._known(params.process_id)
-        found = await process.read(
-            after_seq=params.after_seq or 0, max_bytes=params.max_bytes, wait_s=(params.wait_ms or 0) / 1000
-        )
-        table = self._table()  # whoever waited may have lost the session meanwhile
+        found = await process.read(after_seq=params.after_seq or 0, max_bytes=params.max_bytes)
+        table = self._table()
         if params.max_bytes is None:
             # A client that resumes asks once, and takes what comes after `nextSeq` from notifications.
             table.has_read(params.process_id, found)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -24,7 +25,10 @@ from ..protocol.errors import INVALID_REQUEST, WireError
 from ..protocol.methods import Notice
 from ..protocol.wire import U64_MAX, Base64, Wire
 
+logger = logging.getLogger("codex_py.server")
+
 RETENTION_S = 80.0
+LEFT_BEHIND = 64
 # The real client reads what it missed right after it has resumed. What it is told before it has taken that in it holds
 # back, 256 events of 1 MiB in all, and beyond that gives the process up (observed).
 AHEAD_BYTES, AHEAD_EVENTS = 256 * 1024, 64
@@ -68,6 +72,7 @@ class ProcessTable:
         self._entries: dict[str, _Entry] = {}
         self._closed: deque[tuple[float, str]] = deque()  # when to forget whom; all are kept equally long, so in order
         self._left_behind: list[Process] = []
+        self._left_limit = LEFT_BEHIND  # beyond it, those whose last remnants have ended meanwhile are dropped
         self._releasing: set[asyncio.Task[None]] = set()
         self._tell: Tell | None = None
 
@@ -167,7 +172,10 @@ class ProcessTable:
         self._closed.clear()
         for entry in entries:
             entry.watching.cancel()
-        await asyncio.gather(*(process.discard() for process in (*(entry.process for entry in entries), *left)))
+        processes = [*(entry.process for entry in entries), *left]
+        for failure in await asyncio.gather(*(process.discard() for process in processes), return_exceptions=True):
+            if isinstance(failure, Exception):
+                logger.error("a process of a session that has ended could not be discarded", exc_info=failure)
 
     async def _watch(self, identifier: str, process: Process) -> None:
         await process.wait_closed()
@@ -178,6 +186,9 @@ class ProcessTable:
     async def _release(self, entry: _Entry) -> None:
         if await entry.process.release():
             self._left_behind.append(entry.process)
+            if len(self._left_behind) > self._left_limit:
+                checked = [process for process in self._left_behind if await process.release()]
+                self._left_behind, self._left_limit = checked, max(LEFT_BEHIND, 2 * len(checked))
 
 
 async def _tell_from_now(identifier: str, entry: _Entry, tell: Tell) -> None:

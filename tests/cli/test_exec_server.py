@@ -248,6 +248,7 @@ def test_a_session_can_be_resumed_for_as_long_as_the_flag_says() -> None:
         with server.connect() as first:
             session = first.handshake()["sessionId"]
             first.start_process("p", ["/bin/sleep", "1000"], env=mark.env)
+            mark.wait_for(1)  # its variables are not there to be seen yet
         mark.wait_gone()
         with server.connect() as second:
             assert unknown(second, "initialize", {"clientName": "x", "resumeSessionId": session})

@@ -230,6 +230,14 @@ def test_tmpdir_is_that_of_the_programs_environment(confining: ProcessSandbox, t
         assert "--bind-fd" not in launched.options
 
 
+@pytest.mark.parametrize("chosen", ["/", "/etc", "/tmp/../etc/", "/tmpfoo", "relative", "", "{}/link"])
+def test_a_variable_cannot_choose_what_can_be_written(confining: ProcessSandbox, tmp_path: Path, chosen: str) -> None:
+    (tmp_path / "link").symlink_to("/etc")
+    given = program(environment={"TMPDIR": chosen.format(tmp_path)})
+    with prepared(confining, ":root=read :tmpdir=write", given) as launched:
+        assert "--bind-fd" not in launched.options
+
+
 @pytest.mark.parametrize(
     "given",
     [
