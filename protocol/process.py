@@ -25,7 +25,7 @@ SandboxType = Literal["none", "linuxSeccomp", "macosSeatbelt", "windowsRestricte
 WriteStatus = Literal["accepted", "unknownProcess", "stdinClosed", "starting"]
 
 MAX_SCOPE_BYTES = 256
-MAX_ID_BYTES = 1024  # it comes with everything that the process says
+MAX_ID_BYTES = 16_384  # it comes with everything that the process says
 
 _GROUPS = "-".join(f"[0-9a-f]{{{digits}}}" for digits in (8, 4, 4, 4, 12))
 _UUID = re.compile(rf"[0-9a-f]{{32}}|{_GROUPS}|\{{{_GROUPS}\}}|(?-i:urn:uuid:){_GROUPS}", re.IGNORECASE)

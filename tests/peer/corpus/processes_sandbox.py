@@ -149,7 +149,7 @@ def _deaths() -> Iterator[Case]:
                     differs = killed(signal, members, denied=denied) if box == "disabled" else None
                     yield Case(f"denial: {box}, {mode}, {said} and signal {signal}", (*steps, Events(differs=differs)))
             for label, end, number in (("an interrupt", interrupt(), 2), ("terminate", terminate(), 9)):
-                sleeping = (start(sh("echo ready; sleep 30"), held), Await("ready"), end)
+                sleeping = (start(sh("echo ready; exec sleep 30"), held), Await("ready"), end)
                 told = Events(differs=killed(number, members))
                 yield Case(f"process in a sandbox, {box}, {mode}: {label}", (*sleeping, told))
 

@@ -100,7 +100,7 @@ def _states() -> Iterator[Case]:
 def _signals() -> Iterator[Case]:
     for mode, members in MODES:
         for label, script, dies in (
-            ("it dies of it", "echo ready; sleep 30", True),
+            ("it dies of it", "echo ready; exec sleep 30", True),
             ("it catches it", f"trap 'echo got it; exit 5' INT; echo ready; {_LOOP}", False),
             ("it catches it, and dies", f"trap 'trap - INT; kill -INT $$' INT; echo ready; {_LOOP}", True),
             ("its child catches it", f"trap : INT; sh -c \"trap 'exit 4' INT; echo ready; {_LOOP}\"; echo $?", False),
@@ -122,7 +122,7 @@ def _signals() -> Iterator[Case]:
 def _terminations() -> Iterator[Case]:
     for mode, members in MODES:
         for label, script in (
-            ("that sleeps", "echo ready; sleep 30"),
+            ("that sleeps", "echo ready; exec sleep 30"),
             ("that ignores signals", "trap '' TERM INT HUP QUIT; echo ready; sleep 30"),
             ("that is stopped", "(sleep 0.1; echo ready) & kill -STOP $$"),
             ("with stdin", "echo ready; cat"),
