@@ -73,7 +73,7 @@ class Spawner:
         self._received: list[int] = []
         self._pids: dict[int, int] = {}  # leaders by the id of their spawn, as long as their number is theirs
         self._alive: dict[int, int] = {}  # the other way round, until they are reaped
-        self._spawned_as: dict[int, int] = {}  # the last spawn of every number, at most as many as there are pids
+        self._spawned_as: dict[int, int] = {}  # the same, as long as they are leaders
 
     def serve(self, child_ended: int) -> None:
         """Answer until the server is gone; `child_ended` is readable when there may be something to reap."""
@@ -221,7 +221,7 @@ class Spawner:
         """Count what is left of it; where nothing is, its number means nothing any more."""
         left = len(self._left_of(spawned))
         if not left:
-            self._pids.pop(spawned, None)
+            self._drop(spawned)
         return left
 
     def _may_be_left(self, spawned: int) -> bool:
@@ -251,8 +251,13 @@ class Spawner:
         except OSError as error:
             failure = error.errno or errno.EIO
         for identifier, spawned in asked:
-            self._pids.pop(spawned, None)
+            self._drop(spawned)
             self._tell("done", identifier, failure, "sweep", 0)
+
+    def _drop(self, spawned: int) -> None:
+        pid = self._pids.pop(spawned, None)
+        if pid is not None and self._spawned_as.get(pid) == spawned:
+            del self._spawned_as[pid]
 
     def _left_of(self, *spawned: int) -> list[Stat]:
         """List who is in the sessions of what was spawned: descendants of ours, however its number is used today."""

@@ -14,7 +14,7 @@ from codex_py.environment.process import Closed, Command, Event, Exited, Output,
 from codex_py.protocol import process as said
 from codex_py.protocol.errors import INTERNAL_ERROR, INVALID_PARAMS, WireError
 from codex_py.protocol.process import OutputChunk, ReadResult, StartResult, TerminateResult, WriteResult
-from codex_py.protocol.wire import U64_MAX
+from codex_py.protocol.wire import U64_MAX, Base64
 from codex_py.rpc.connection import Connection
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class Story:
         chunks = [event for event in events if isinstance(event, Output) and event.seq >= self.retained_from]
         exited = next((event for event in events if isinstance(event, Exited)), None)
         return ReadResult(
-            chunks=[OutputChunk(seq=c.seq, stream=c.stream, chunk=c.data) for c in chunks if c.seq > after_seq],
+            chunks=[OutputChunk(seq=c.seq, stream=c.stream, chunk=Base64(c.data)) for c in chunks if c.seq > after_seq],
             next_seq=len(events) + 1,
             exited=exited is not None,
             exit_code=None if exited is None else exited.exit_code,

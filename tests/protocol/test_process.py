@@ -11,7 +11,7 @@ from codex_py.protocol import process as said
 from codex_py.protocol import wire
 from codex_py.protocol.errors import INVALID_PARAMS, WireError
 from codex_py.protocol.process import EnvPolicy, ExecMetadata, ReadParams, StartParams, WriteParams
-from codex_py.protocol.wire import U64_MAX
+from codex_py.protocol.wire import U64_MAX, Base64
 
 START = {"processId": "p", "argv": ["a"], "cwd": "file:///", "env": {}, "tty": False}
 POLICY = {"inherit": "core", "ignoreDefaultExcludes": True, "exclude": ["a"], "set": {"b": "c"}, "includeOnly": ["d"]}
@@ -148,7 +148,7 @@ def test_an_answer_has_all_its_members_also_the_empty_ones() -> None:
         "failure": None,
         "sandboxDenied": False,
     }
-    chunk = said.OutputChunk(seq=1, stream="pty", chunk=b"\0\xff")
+    chunk = said.OutputChunk(seq=1, stream="pty", chunk=Base64(b"\0\xff"))
     assert json.loads(wire.encode(chunk)) == {"seq": 1, "stream": "pty", "chunk": "AP8="}
 
 
@@ -156,7 +156,7 @@ def test_an_answer_has_all_its_members_also_the_empty_ones() -> None:
     ("notice", "written"),
     [
         (
-            said.OutputNotice(process_id="p", seq=1, stream="stderr", chunk=b"x"),
+            said.OutputNotice(process_id="p", seq=1, stream="stderr", chunk=Base64(b"x")),
             {"processId": "p", "seq": 1, "stream": "stderr", "chunk": "eA=="},
         ),
         (
