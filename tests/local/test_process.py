@@ -134,8 +134,8 @@ def test_a_follower_that_does_not_read_stops_the_process_and_nothing_is_lost(tmp
             first = await anext(events)
             assert isinstance(first, Output)
             pid = int(first.data.split(b"\n")[0])
-            # What had come before somebody followed does not count, and what comes in one turn of the loop may go beyond
-            # the limit, by one read of each stream.
+            # What had come before somebody followed does not count, and what comes in one turn of the loop may go
+            # beyond the limit, by one read of each stream.
             assert await stands_still(process, int(await child_of(pid))) <= LAG_BYTES + 4 * 65_536
             assert not (tmp_path / "written").exists()
             rest = [event async for event in events]
