@@ -21,6 +21,7 @@ import threading
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 from rich.console import Console
 from rich.table import Table
@@ -155,7 +156,7 @@ class Heard:
     denied: bool
 
     def told(self) -> str:
-        return f"{' '.join(self.text.split())[:60]} (exit {self.code}{', denied' if self.denied else ''})"
+        return f"{shorten(self.text, 60, placeholder='...')} (exit {self.code}{', denied' if self.denied else ''})"
 
 
 def command(cwd: Path, argv: list[str], box: SandboxContext | None, *, tty: bool = False) -> Command:

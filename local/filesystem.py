@@ -15,9 +15,9 @@ from ..protocol.base64_text import from_base64, to_base64
 from ..protocol.methods import Method
 from ..protocol.path_uri import PathUri
 from ..protocol.sandbox import SandboxContext
+from ..sandbox.helper_process import HelperProcess
 from ..sandbox.helpers import Helpers
 from ..sandbox.policy import way
-from ..sandbox.process import HelperProcess
 from . import direct
 from .threads import BlockingCalls
 

@@ -18,11 +18,11 @@ from ..protocol.errors import from_wire
 from ..protocol.sandbox import SandboxContext
 from .disk import Disk, RealDisk
 from .errors import HelperFailed, SandboxError
+from .helper_process import Answer, HelperProcess
 from .launch import Launch, open_empty_file, sandboxed
 from .plan import Plan, Runtime
 from .planner import make_plan
 from .policy import Host, Policy, decide
-from .process import Answer, HelperProcess
 from .search import BwrapSearch
 
 HELPER_TIMEOUT_S = 600.0

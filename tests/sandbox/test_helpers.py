@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from codex_py.protocol.errors import WireError
-from codex_py.sandbox import process
+from codex_py.sandbox import helper_process
 from codex_py.sandbox.errors import BwrapNotFound, HelperFailed, HelperTimedOut, SandboxError
+from codex_py.sandbox.helper_process import HelperProcess
 from codex_py.sandbox.helpers import Helpers
 from codex_py.sandbox.launch import helper_launch
 from codex_py.sandbox.plan import Runtime
-from codex_py.sandbox.process import HelperProcess
 from codex_py.sandbox.search import BwrapSearch
 
 from .samples import context
@@ -128,7 +128,7 @@ def test_one_that_never_answers_is_killed_in_time_with_its_children(tmp_path: Pa
 
 
 def test_one_that_writes_without_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "ANSWER_LIMIT_BYTES", 100_000)
+    monkeypatch.setattr(helper_process, "ANSWER_LIMIT_BYTES", 100_000)
     with pytest.raises(HelperFailed, match="wrote more than 100000 bytes"):
         run(helpers(tmp_path, "exec yes"))
 
