@@ -18,6 +18,7 @@ from .plan import Runtime, covers
 from .policy import STRENGTH, Access, Policy, Rule
 
 _PATH_MAX = 4096
+_MOST_LINKS = 40  # the kernel's own limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class _Placing:
         self._runtime = runtime
         self._disk = disk
         self._chosen: dict[str, Placed] = {}
-        self._writable = [disk.canonical(rule.path) for rule in policy.rules if rule.access == "write"]
+        self._writable = [self._resolve(rule.path)[1] for rule in policy.rules if rule.access == "write"]
 
     def rules(self) -> list[Placed]:
         for rule in self._policy.rules:
@@ -82,9 +83,11 @@ class _Placing:
                 f"cannot enforce a {rule.access} entry whose path is longer than {_PATH_MAX - 1} bytes: "
                 f"{rule.path[:80]}..."
             )
-        for link, _ in self._links(rule.path):
+        # What is checked and what is used come from one look: between two, somebody could put a link there.
+        links, resolved = self._resolve(rule.path)
+        for link, _ in links:
             self._require_stable(link, rule)
-        return Placed(self._disk.canonical(rule.path), rule.access, rule.reason)
+        return Placed(resolved, rule.access, rule.reason)
 
     def _require_stable(self, link: str, rule: Rule) -> None:
         root = next((root for root in self._writable if covers(root, posixpath.dirname(link))), None)
@@ -94,9 +97,10 @@ class _Placing:
                 f"the writable {root}, so the sandbox could aim it elsewhere; name the link's target instead"
             )
 
-    def _links(self, path: str) -> Iterator[tuple[str, str]]:
-        """Yield every link on the way along `path`: where it lies, canonically, and its text."""
-        current, names, hops = "/", path.split("/"), 0
+    def _resolve(self, path: str) -> tuple[list[tuple[str, str]], str]:
+        """Return every link on the way along `path` (where it lies, canonically, and its text), and where it leads."""
+        links: list[tuple[str, str]] = []
+        current, names = "/", path.split("/")
         while names:
             name = names.pop(0)
             if name in ("", "."):
@@ -105,16 +109,23 @@ class _Placing:
                 current = posixpath.dirname(current)
                 continue
             here = posixpath.join(current, name)
-            if self._disk.kind(here) != "symlink":
+            target = self._target(here)
+            if target is None or len(links) == _MOST_LINKS:
                 current = here
                 continue
-            hops += 1
-            if hops > 40:  # the kernel's own limit; canonical() gives up as well
-                return
-            target = self._disk.target(here)
-            yield here, target
+            links.append((here, target))
             current = "/" if target.startswith("/") else current
             names[:0] = target.split("/")
+        return links, current
+
+    def _target(self, path: str) -> str | None:
+        """Return the text of a link; None where there is none (any more)."""
+        if self._disk.kind(path) != "symlink":
+            return None
+        try:
+            return self._disk.target(path)
+        except OSError:
+            return None
 
     # -- protected names
 
@@ -159,9 +170,10 @@ class _Placing:
         path = posixpath.join(base, text.strip("\r\n\t "))
         if "\0" in path:
             return base  # no path at all; git cannot follow it either
-        for link, _ in self._links(path):
+        links, resolved = self._resolve(path)
+        for link, _ in links:
             self._require_stable(link, rule)
-        return self._disk.canonical(path)
+        return resolved
 
     # -- what the helper needs
 
@@ -198,7 +210,7 @@ class _Placing:
         named = [rule.path for rule in self._policy.rules if rule.access != "deny"]
         seen: dict[str, str] = {}
         for path in (*named, *self._runtime.paths, *self._runtime.platform):
-            seen.update(self._links(path))
+            seen.update(self._resolve(path)[0])
         for link, target in seen.items():
             yield Placed(link, "read", "link to a readable path", link=target)
 
