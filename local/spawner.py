@@ -213,7 +213,8 @@ class Spawner:
         """End a bwrap, and first what is inside: before it has set up, it would not notice that its bwrap is gone."""
         os.killpg(pid, signal.SIGSTOP)  # it makes no further child
         for child in _children(pid):
-            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         os.killpg(pid, number)
         os.killpg(pid, signal.SIGCONT)
 
