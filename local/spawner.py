@@ -44,6 +44,7 @@ PR_SET_CHILD_SUBREAPER = 36
 HEADER = struct.Struct("<I")
 MOST_DESCRIPTORS = 250  # the kernel takes 253 in one message
 _PIECE_BYTES = 256 * 1024
+_LOOKS = 2_000  # some tens of milliseconds
 
 # 32 and 33 belong to the C library.
 _SIGNALS = tuple(number for number in range(1, signal.NSIG) if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33))
@@ -211,7 +212,8 @@ class Spawner:
 
     def _end_sandbox(self, pid: int, number: int) -> None:
         """End a bwrap, and first what is inside: before it has set up, it would not notice that its bwrap is gone."""
-        os.killpg(pid, signal.SIGSTOP)  # it makes no further child
+        os.killpg(pid, signal.SIGSTOP)
+        _wait_until_stopped(pid)  # from then on it makes no further child
         for child in _children(pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
@@ -314,6 +316,15 @@ def _file_actions(terminal: str, given: list[int]) -> list[tuple[Any, ...]]:
     return [opened, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2), *further]
 
 
+def _wait_until_stopped(pid: int) -> None:
+    """Wait the moment that a stop takes; who cannot be stopped, in the depths of the kernel, is not waited for."""
+    for _ in range(_LOOKS):
+        stat = stat_of(str(pid))
+        if stat is None or stat.state in "TtZX":
+            return
+        os.sched_yield()
+
+
 def _session_of(pid: int) -> int:
     try:
         return os.getsid(pid)
@@ -348,13 +359,19 @@ def messages(incoming: bytearray) -> Iterator[tuple[Any, ...]]:
 
 def all_processes() -> Iterator[Stat]:
     """Yield every process that /proc shows; one that ends meanwhile is left out."""
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{name}/stat", "rb") as file:
+    stats = (stat_of(name) for name in os.listdir("/proc") if name.isdigit())
+    return (stat for stat in stats if stat is not None)
+
+
+def stat_of(pid: str) -> Stat | None:
+    """Return what /proc says of a process; None when it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
             # The name of a program, in parentheses, may hold anything.
             fields = file.read().rpartition(b")")[2].split()
-            yield Stat(int(name), fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]))
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return Stat(int(pid), fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]))
 
 
 def main() -> int:
