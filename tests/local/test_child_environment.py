@@ -154,3 +154,9 @@ def test_every_policy_takes_the_steps_in_their_order(
 def test_any_text_is_a_pattern_that_matches_itself(text: str) -> None:
     name = re.sub("[=\0]", "x", text) or "x"
     assert child_environment({name: "1"}, policy(exclude=[name]), {}) == {}
+
+
+@pytest.mark.timeout(10)
+def test_a_pattern_of_many_stars_does_not_keep_the_server_busy() -> None:
+    steps = policy(assign={"a" * 60: "x"}, include_only=["*a" * 25 + "b"])
+    assert child_environment({}, steps, {}) == {}  # with a star tried at every place this would take years
