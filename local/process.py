@@ -99,7 +99,7 @@ class LocalProcesses:
         self._spawner.close()
         try:
             for release in list(self._releases):
-                release()
+                release()  # where one cannot, none can: the register is the same, and each would wait for its lock
         except (OSError, WireError) as error:
             logger.warning("what sandboxes had on the disk could not be given up: %s", error)
 
